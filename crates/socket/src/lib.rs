@@ -1,0 +1,53 @@
+//! The Berkeley socket API, in blocking style, safe, with deadlines.
+//!
+//! A [`Socket`] is a descriptor and a time limit. Its methods carry the C names and **block their
+//! caller**; who the caller is, the current thread decides (see [`seam`]): a plain thread waits in
+//! the kernel, a coroutine is parked. Code above need not know which.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`Socket`] | create, bind, listen, accept, connect, send, receive, shut down |
+//! | [`Family`], [`Type`], [`Protocol`] | `AF_*`, `SOCK_*`, `IPPROTO_*`, unknown values kept |
+//! | [`SockAddr`] | what the kernel calls an address |
+//! | [`Address`] | what people write: `tcp://127.0.0.1:7007`, `[::1]:80`, `/run/x.sock`, `@name` |
+//! | [`options`] | every socket option, one row each |
+//! | [`poll()`] | wait for several descriptors at once |
+//! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
+//! | [`seam`] | the one place where a blocking call meets whoever runs it |
+//!
+//! What it deliberately does not do: buffer, frame, retry for you across connections, or hide
+//! which system call is made. Those belong above.
+//!
+//! ```
+//! use socket::{Family, Socket, Type};
+//!
+//! let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+//! left.send_all(b"hello")?;
+//! let mut buffer = [0; 16];
+//! let count = right.recv(&mut buffer)?;
+//! assert_eq!(&buffer[..count], b"hello");
+//! # std::io::Result::Ok(())
+//! ```
+
+#![warn(clippy::unwrap_used)]
+
+mod address;
+mod deadline;
+mod kinds;
+pub mod options;
+mod poll;
+mod resolve;
+pub mod seam;
+pub mod signal;
+mod sockaddr;
+mod socket;
+mod sys;
+mod thread_driver;
+
+pub use address::{Address, Host, ParseAddressError, Place, Scheme};
+pub use deadline::Deadline;
+pub use kinds::{Family, Protocol, Type};
+pub use poll::{Interest, Poll, poll};
+pub use resolve::{Endpoint, ResolveError};
+pub use sockaddr::{SockAddr, UnixAddr};
+pub use socket::Socket;

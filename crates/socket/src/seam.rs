@@ -1,0 +1,260 @@
+//! The seam: a socket blocks its caller, and the current thread decides who that is.
+//!
+//! Every blocking call of this crate is an [`Operation`]: "receive into this buffer before this
+//! deadline". The thread's [`Driver`] performs it. Without one, the thread itself waits in the
+//! kernel. A coroutine worker installs its own with [`install`], which parks the coroutine and runs
+//! others meanwhile. Handlers, services and every protocol crate over `Read + Write` are the same
+//! in both cases and do not change when another driver arrives.
+//!
+//! ```text
+//!   Socket::recv ──► Operation::Recv ──► perform ──┬─► no driver: recv(2), the thread sleeps
+//!                                                  └─► driver:    try, park the caller, try again
+//!                                                                 or hand it to the kernel's ring
+//! ```
+//! An operation, not a readiness: a ring can complete it, and a poller can attempt it, wait for
+//! [`Operation::interest`] and attempt it again. The rules a driver keeps:
+//!
+//! * An interrupted call is tried again with the time that is left. `EINTR` is nobody's problem.
+//! * A passed deadline is `ErrorKind::TimedOut`. What [`is_pending`] is said only for
+//!   [`Deadline::Immediate`].
+//! * A driver belongs to its thread and is never used from another one.
+//!
+//! What it deliberately does not hold: which coroutine runs next, timers, pools. Those are the
+//! driver's own business.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::deadline::Deadline;
+use crate::poll::Interest;
+use crate::sys::call;
+use crate::sys::sockaddr::RawSockAddr;
+use crate::thread_driver;
+
+/// Whoever performs the blocking operations of one thread.
+pub trait Driver {
+    /// Runs `operation` on `target` until it is done, has failed, or `deadline` has passed, and
+    /// answers the number of bytes moved (zero for operations that move none).
+    ///
+    /// # Errors
+    /// What the system call says, unchanged; `TimedOut` when the deadline passed first.
+    fn perform(
+        &self,
+        target: Target<'_>,
+        operation: &mut Operation<'_>,
+        deadline: Deadline,
+    ) -> io::Result<usize>;
+
+    /// Blocks the caller until `deadline`. [`Deadline::Never`] blocks for ever.
+    fn sleep(&self, deadline: Deadline);
+
+    /// Told before a socket with a [`memory`](Target::memory) that is not zero is closed or given
+    /// away. It may be the word of another thread's driver, and another driver may be told.
+    fn forget(&self, memory: u64);
+}
+
+/// The descriptor of an operation, with one word in which a driver may keep what it knows of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The descriptor.
+    pub fd: BorrowedFd<'a>,
+    /// A word of the installed driver's own, zero at first. A socket may move between threads with
+    /// its word, so a driver must recognise a word that it did not write.
+    pub memory: &'a AtomicU64,
+    /// The receive limit that the thread driver last gave the kernel, in milliseconds; zero: none.
+    pub(crate) kernel_limit: &'a AtomicU32,
+}
+
+/// A call that may block, with all it needs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// `recv(2)`.
+    Recv {
+        /// Where the bytes go. An empty one receives nothing from a stream.
+        buffer: &'a mut [u8],
+        /// `MSG_*`, zero for none.
+        flags: i32,
+    },
+    /// `send(2)`. `MSG_NOSIGNAL` is always added.
+    Send {
+        /// What to send; the answer may be less than its length.
+        bytes: &'a [u8],
+        /// `MSG_*`, zero for none.
+        flags: i32,
+    },
+    /// `recvfrom(2)`.
+    RecvFrom {
+        /// Where the bytes go; what does not fit of a datagram is lost.
+        buffer: &'a mut [u8],
+        /// `MSG_*`, zero for none.
+        flags: i32,
+        /// Where the sender's address goes.
+        from: &'a mut Peer,
+    },
+    /// `sendto(2)`. `MSG_NOSIGNAL` is always added.
+    SendTo {
+        /// What to send.
+        bytes: &'a [u8],
+        /// `MSG_*`, zero for none.
+        flags: i32,
+        /// Where to.
+        to: &'a Peer,
+    },
+    /// `accept4(2)`; the new descriptor is closed on exec.
+    Accept {
+        /// Where the peer's address goes.
+        peer: &'a mut Peer,
+        /// Where the new descriptor goes.
+        accepted: &'a mut Option<OwnedFd>,
+    },
+    /// `connect(2)`, through to the end of the handshake.
+    Connect {
+        /// Where to.
+        to: &'a Peer,
+        /// Whether the kernel has begun: from then on the attempt asks how it went.
+        begun: bool,
+    },
+    /// No call at all: only wait until the descriptor is ready.
+    Ready(Interest),
+}
+
+/// A peer's address in the kernel's own form.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub(crate) RawSockAddr);
+
+/// Whether one attempt of an operation may wait in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// As the descriptor's mode says: a blocking one sleeps in the system call.
+    Allowed,
+    /// Answer at once, with `WouldBlock` if there is nothing to be had, whatever the mode. For
+    /// [`Operation::Connect`] the descriptor itself must be non-blocking.
+    Refused,
+}
+
+impl Operation<'_> {
+    /// Makes the system call once.
+    ///
+    /// # Errors
+    /// The call's own error. Where [`is_pending`] says so: wait for [`interest`](Self::interest),
+    /// then attempt again. `Interrupted` means: attempt again.
+    #[inline]
+    pub fn attempt(&mut self, fd: BorrowedFd<'_>, waiting: Waiting) -> io::Result<usize> {
+        let wait = if waiting == Waiting::Refused { libc::MSG_DONTWAIT } else { 0 };
+        match self {
+            Operation::Recv { buffer, flags } => call::recv(fd, buffer, *flags | wait),
+            Operation::Send { bytes, flags } => {
+                call::send(fd, bytes, *flags | wait | libc::MSG_NOSIGNAL)
+            }
+            Operation::RecvFrom { buffer, flags, from } => {
+                call::recvfrom(fd, buffer, *flags | wait, &mut from.0)
+            }
+            Operation::SendTo { bytes, flags, to } => {
+                call::sendto(fd, bytes, *flags | wait | libc::MSG_NOSIGNAL, &to.0)
+            }
+            Operation::Accept { peer, accepted } => {
+                if waiting == Waiting::Refused && !Interest::READ.is_ready(fd)? {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                **accepted = Some(call::accept(fd, &mut peer.0)?);
+                Ok(0)
+            }
+            Operation::Connect { to, begun } => connect(fd, to, begun),
+            Operation::Ready(interest) => match interest.is_ready(fd)? {
+                true => Ok(0),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            },
+        }
+    }
+
+    /// What to wait for when an attempt would block.
+    #[inline]
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        match self {
+            Operation::Recv { .. } | Operation::RecvFrom { .. } | Operation::Accept { .. } => {
+                Interest::READ
+            }
+            Operation::Send { .. } | Operation::SendTo { .. } | Operation::Connect { .. } => {
+                Interest::WRITE
+            }
+            Operation::Ready(interest) => *interest,
+        }
+    }
+}
+
+/// Begins a connect, or asks how one that has begun is going. It is never begun twice: an
+/// interrupted connect goes on in the kernel.
+fn connect(fd: BorrowedFd<'_>, to: &Peer, begun: &mut bool) -> io::Result<usize> {
+    if *begun {
+        if !Interest::WRITE.is_ready(fd)? {
+            return Err(io::Error::from_raw_os_error(libc::EINPROGRESS));
+        }
+        return match crate::options::take_error(fd)? {
+            Some(error) => Err(error),
+            None => Ok(0),
+        };
+    }
+    let error = match call::connect(fd, &to.0) {
+        Ok(()) => return Ok(0),
+        Err(error) => error,
+    };
+    match error.raw_os_error() {
+        Some(libc::EINTR | libc::EINPROGRESS) => {
+            *begun = true;
+            Err(io::Error::from_raw_os_error(libc::EINPROGRESS))
+        }
+        _ => Err(error),
+    }
+}
+
+/// Whether an attempt failed only because it may not wait: `EAGAIN`, or a connect under way.
+#[must_use]
+pub fn is_pending(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINPROGRESS))
+        || error.kind() == io::ErrorKind::WouldBlock
+}
+
+thread_local! {
+    static DRIVER: Cell<Option<&'static dyn Driver>> = const { Cell::new(None) };
+}
+
+/// Makes `driver` the one that performs this thread's operations; `None` gives them back to the
+/// thread itself. Answers the one before.
+pub fn install(driver: Option<&'static dyn Driver>) -> Option<&'static dyn Driver> {
+    DRIVER.replace(driver)
+}
+
+/// Performs `operation` by whoever drives this thread.
+///
+/// # Errors
+/// As [`Driver::perform`].
+#[inline]
+pub fn perform(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    match DRIVER.get() {
+        None => thread_driver::perform(target, operation, deadline),
+        Some(driver) => driver.perform(target, operation, deadline),
+    }
+}
+
+/// Blocks the caller until `deadline`, thread or coroutine.
+pub fn sleep(deadline: Deadline) {
+    match DRIVER.get() {
+        None => thread_driver::sleep(deadline),
+        Some(driver) => driver.sleep(deadline),
+    }
+}
+
+/// Tells the driver that a socket it remembered goes away.
+pub(crate) fn forget(memory: u64) {
+    if let Some(driver) = DRIVER.get() {
+        driver.forget(memory);
+    }
+}

@@ -1,0 +1,59 @@
+//! Signals as descriptors: what a server needs in order to stop cleanly.
+//!
+//! A signal handler may do next to nothing, so this one only writes to a descriptor. Everybody who
+//! polls that descriptor sees it readable, and since nobody ever reads it, it stays so: a signal
+//! cannot be missed, and any number of servers in one process see the same one.
+//!
+//! ```text
+//!   SIGTERM, SIGINT ──► the first: asked()  becomes readable for good   "finish what you have"
+//!                       the next:  again()  becomes readable for good   "stop at once"
+//! ```
+//! What it deliberately does not do: anything with other signals, or with masks.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
+
+use crate::sys::signal::{self, Handlers};
+
+/// The process's requests to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct StopSignals(&'static Handlers);
+
+/// Begins to take SIGTERM and SIGINT for the whole process, instead of dying of them. Later calls
+/// answer the same descriptors.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` out of descriptors.
+pub fn stop_signals() -> io::Result<StopSignals> {
+    static HANDLERS: OnceLock<Handlers> = OnceLock::new();
+    static FIRST: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one_at_a_time = FIRST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(handlers) = HANDLERS.get() {
+        return Ok(StopSignals(handlers));
+    }
+    let handlers = Handlers::new()?;
+    let handlers = HANDLERS.get_or_init(|| handlers);
+    signal::install(handlers)?;
+    Ok(StopSignals(handlers))
+}
+
+impl StopSignals {
+    /// Readable from the first SIGTERM or SIGINT on: finish what is under way.
+    #[must_use]
+    pub fn asked(&self) -> BorrowedFd<'static> {
+        self.0.first.as_fd()
+    }
+
+    /// Readable from the second one on: stop at once.
+    #[must_use]
+    pub fn again(&self) -> BorrowedFd<'static> {
+        self.0.second.as_fd()
+    }
+
+    /// The signal that came first, `SIGINT` (2) or `SIGTERM` (15); `None` while there was none.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        signal::first_signal()
+    }
+}

@@ -1,0 +1,542 @@
+//! The socket: a descriptor, and how long its calls may take.
+//!
+//! Every method takes `&self`: one thread or coroutine may receive while another sends, and
+//! [`shutdown`](Socket::shutdown) from anywhere wakes both. A socket is in one of three modes, as in
+//! Python:
+//!
+//! | mode | set by | a call that cannot go on |
+//! |---|---|---|
+//! | blocking | the start, `set_timeout(None)` | waits |
+//! | with a time limit | `set_timeout(Some(t))` | waits, then `TimedOut` |
+//! | non-blocking | `set_blocking(false)` | `WouldBlock` at once |
+//!
+//! Always: closed on exec, never SIGPIPE, `EINTR` never seen. Dropping a socket closes it.
+//!
+//! Socket options are methods of this type too; they are made in [`options`](crate::options).
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::kinds::{Family, Protocol, Type};
+use crate::options::{Direction, set_kernel_limit};
+use crate::resolve::Endpoint;
+use crate::seam::{self, Operation, Peer, Target};
+use crate::sockaddr::SockAddr;
+use crate::sys::sockaddr::RawSockAddr;
+use crate::sys::{call, option};
+
+/// A socket of any family and type.
+///
+/// ```
+/// use socket::{Family, Socket, Type};
+///
+/// let listener = Socket::new(Family::INET, Type::STREAM, Default::default())?;
+/// listener.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into())?;
+/// listener.listen(5)?;
+///
+/// let client = Socket::new(Family::INET, Type::STREAM, Default::default())?;
+/// client.connect(&listener.getsockname()?)?;
+/// let (connection, peer) = listener.accept()?;
+/// assert_eq!(peer, client.getsockname()?);
+///
+/// client.send_all(b"hello")?;
+/// let mut buffer = [0; 5];
+/// connection.recv_exact(&mut buffer)?;
+/// assert_eq!(&buffer, b"hello");
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Socket {
+    /// Declared first, so that the driver is told before the descriptor is closed.
+    memory: Memory,
+    fd: OwnedFd,
+    /// Milliseconds of `SO_RCVTIMEO`; the thread driver's, see there.
+    kernel_limit: AtomicU32,
+    /// Nanoseconds; [`BLOCKING`] for no limit, zero for non-blocking.
+    timeout: AtomicU64,
+}
+
+/// The installed driver's word about a socket, see [`Target::memory`]. Dropping it tells the driver.
+#[derive(Default)]
+struct Memory(AtomicU64);
+
+impl Drop for Memory {
+    #[inline]
+    fn drop(&mut self) {
+        let word = *self.0.get_mut();
+        if word != 0 {
+            seam::forget(word);
+        }
+    }
+}
+
+/// The value of `timeout` that means: wait for as long as it takes.
+const BLOCKING: u64 = u64::MAX;
+
+impl Socket {
+    /// Makes a socket. `socket(2)`.
+    ///
+    /// # Errors
+    /// `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT` for a combination the kernel lacks;
+    /// `EPERM` or `EACCES` where the type needs a privilege; `EMFILE`, `ENFILE` out of descriptors.
+    #[doc(alias = "socket")]
+    pub fn new(family: Family, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+        call::socket(family.0, kind.0, protocol.0).map(Socket::from)
+    }
+
+    /// Makes two connected sockets. `socketpair(2)`.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for a family without pairs (Linux has them for `AF_UNIX`); `EMFILE`, `ENFILE`.
+    #[doc(alias = "socketpair")]
+    pub fn pair(family: Family, kind: Type, protocol: Protocol) -> io::Result<(Socket, Socket)> {
+        let (left, right) = call::socketpair(family.0, kind.0, protocol.0)?;
+        Ok((Socket::from(left), Socket::from(right)))
+    }
+
+    /// Makes a socket for `endpoint` and connects it within `deadline`.
+    ///
+    /// # Errors
+    /// As [`new`](Socket::new) and [`connect`](Socket::connect).
+    pub fn connected(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
+        let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
+        socket.connect_by(&endpoint.address, deadline)?;
+        Ok(socket)
+    }
+
+    /// Gives the socket its own address. `bind(2)`.
+    ///
+    /// # Errors
+    /// `EADDRINUSE` when it is taken, `EACCES` for a port that needs a privilege, `EADDRNOTAVAIL`
+    /// for an address this machine does not have.
+    pub fn bind(&self, address: &SockAddr) -> io::Result<()> {
+        call::bind(self.as_fd(), &RawSockAddr::encode(address)?)
+    }
+
+    /// Begins to take connections, of which up to `backlog` (+1 on Linux) wait to be accepted;
+    /// the kernel limits it to `net.core.somaxconn`. A negative one counts as zero. `listen(2)`.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for a type without connections; `EADDRINUSE`.
+    pub fn listen(&self, backlog: i32) -> io::Result<()> {
+        call::listen(self.as_fd(), backlog.max(0))
+    }
+
+    /// Waits for a connection and takes it: a new, blocking socket and the peer's address.
+    /// `accept(2)`.
+    ///
+    /// # Errors
+    /// `TimedOut`, `WouldBlock` by mode; `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` when the system
+    /// is short of something; `ECONNABORTED` and network errors of that one connection; `EINVAL`
+    /// when the socket does not listen or was shut down.
+    pub fn accept(&self) -> io::Result<(Socket, SockAddr)> {
+        let (mut peer, mut accepted) = (Peer(RawSockAddr::room()), None);
+        let mut operation = Operation::Accept { peer: &mut peer, accepted: &mut accepted };
+        self.perform(&mut operation)?;
+        let fd = accepted.expect("an accept that succeeds leaves a descriptor");
+        Ok((Socket::from(fd), peer.0.decode()))
+    }
+
+    /// Connects, through to the end of the handshake, within the socket's time limit; for a
+    /// datagram socket, only fixes the peer. `connect(2)`.
+    ///
+    /// After an error the socket is good for nothing but dropping.
+    ///
+    /// # Errors
+    /// `ECONNREFUSED`, `ENETUNREACH`, `ENOENT` (Unix path), `TimedOut`; `EINPROGRESS` for a
+    /// non-blocking socket, after which writability tells the end and `so_error` the outcome.
+    pub fn connect(&self, address: &SockAddr) -> io::Result<()> {
+        self.connect_by(address, self.deadline())
+    }
+
+    fn connect_by(&self, address: &SockAddr, deadline: Deadline) -> io::Result<()> {
+        let to = Peer(RawSockAddr::encode(address)?);
+        let mut operation = Operation::Connect { to: &to, begun: false };
+        seam::perform(self.target(), &mut operation, deadline).map(drop)
+    }
+
+    /// Receives up to `buffer.len()` bytes. Zero means the peer has finished sending (or that the
+    /// buffer is empty, or, for a datagram socket, that the datagram is). `recv(2)`.
+    ///
+    /// # Errors
+    /// `TimedOut`, `WouldBlock` by mode; `ECONNRESET` once after the peer reset the connection.
+    #[inline]
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.perform(&mut Operation::Recv { buffer, flags: 0 })
+    }
+
+    /// [`recv`](Socket::recv) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    #[inline]
+    pub fn recv_by(&self, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        seam::perform(self.target(), &mut Operation::Recv { buffer, flags: 0 }, deadline)
+    }
+
+    /// Receives until `buffer` is full, all within one time limit.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the peer finishes first; otherwise as [`recv`](Socket::recv).
+    pub fn recv_exact(&self, mut buffer: &mut [u8]) -> io::Result<()> {
+        let deadline = self.deadline().fixed();
+        while !buffer.is_empty() {
+            match self.recv_by(buffer, deadline)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => buffer = &mut buffer[count..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends some of `bytes` and says how many: at least one for a stream, all for a datagram.
+    /// `send(2)`.
+    ///
+    /// # Errors
+    /// `TimedOut`, `WouldBlock` by mode; `EPIPE` or `ECONNRESET` when the connection is gone;
+    /// `EDESTADDRREQ` or `ENOTCONN` without a peer; `EMSGSIZE` for a datagram too big.
+    #[inline]
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.perform(&mut Operation::Send { bytes, flags: 0 })
+    }
+
+    /// Sends all of `bytes`, all within one time limit. After an error it is unknown how much the
+    /// peer has received.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    #[doc(alias = "sendall")]
+    pub fn send_all(&self, bytes: &[u8]) -> io::Result<()> {
+        self.send_all_by(bytes, self.deadline())
+    }
+
+    /// [`send_all`](Socket::send_all) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_all_by(&self, mut bytes: &[u8], mut deadline: Deadline) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let mut operation = Operation::Send { bytes, flags: 0 };
+            let count = seam::perform(self.target(), &mut operation, deadline)?;
+            bytes = &bytes[count..];
+            if !bytes.is_empty() {
+                deadline = deadline.fixed();
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives one datagram and its sender. What does not fit in `buffer` is lost. `recvfrom(2)`.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv); `ECONNREFUSED` when an earlier datagram found no receiver.
+    #[doc(alias = "recvfrom")]
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+        let mut from = Peer(RawSockAddr::room());
+        let count = self.perform(&mut Operation::RecvFrom { buffer, flags: 0, from: &mut from })?;
+        Ok((count, from.0.decode()))
+    }
+
+    /// Sends one datagram to `address`. `sendto(2)`.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send); `EACCES` for a broadcast address without `SO_BROADCAST`.
+    #[doc(alias = "sendto")]
+    pub fn send_to(&self, bytes: &[u8], address: &SockAddr) -> io::Result<usize> {
+        let to = Peer(RawSockAddr::encode(address)?);
+        self.perform(&mut Operation::SendTo { bytes, flags: 0, to: &to })
+    }
+
+    /// Waits until the socket is ready for `interest`, within its time limit.
+    ///
+    /// # Errors
+    /// `TimedOut`, `WouldBlock` by mode.
+    pub fn wait(&self, interest: crate::Interest) -> io::Result<()> {
+        self.perform(&mut Operation::Ready(interest)).map(drop)
+    }
+
+    /// Ends one or both directions of the connection, for every descriptor of it, and wakes
+    /// whoever waits there. `shutdown(2)`.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when there is no connection, or no longer.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let how = match how {
+            Shutdown::Read => libc::SHUT_RD,
+            Shutdown::Write => libc::SHUT_WR,
+            Shutdown::Both => libc::SHUT_RDWR,
+        };
+        call::shutdown(self.as_fd(), how)
+    }
+
+    /// The socket's own address. `getsockname(2)`.
+    ///
+    /// # Errors
+    /// `ENOBUFS`.
+    pub fn getsockname(&self) -> io::Result<SockAddr> {
+        Ok(call::getsockname(self.as_fd())?.decode())
+    }
+
+    /// The address of the peer. `getpeername(2)`.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when there is none.
+    pub fn getpeername(&self) -> io::Result<SockAddr> {
+        Ok(call::getpeername(self.as_fd())?.decode())
+    }
+
+    /// The family it was made with. `SO_DOMAIN`.
+    ///
+    /// # Errors
+    /// None on a socket; `ENOTSOCK` on a descriptor that is not one.
+    #[doc(alias = "SO_DOMAIN")]
+    pub fn family(&self) -> io::Result<Family> {
+        self.number(libc::SO_DOMAIN).map(Family)
+    }
+
+    /// The type it was made with. `SO_TYPE`.
+    ///
+    /// # Errors
+    /// As [`family`](Socket::family).
+    #[doc(alias = "SO_TYPE")]
+    pub fn kind(&self) -> io::Result<Type> {
+        self.number(libc::SO_TYPE).map(Type)
+    }
+
+    /// The protocol it was made with, or the one that the default turned into. `SO_PROTOCOL`.
+    ///
+    /// # Errors
+    /// As [`family`](Socket::family).
+    #[doc(alias = "SO_PROTOCOL")]
+    pub fn protocol(&self) -> io::Result<Protocol> {
+        self.number(libc::SO_PROTOCOL).map(Protocol)
+    }
+
+    fn number(&self, name: i32) -> io::Result<i32> {
+        let mut room = [0; 4];
+        option::getsockopt(self.as_fd(), libc::SOL_SOCKET, name, &mut room)?;
+        Ok(i32::from_ne_bytes(room))
+    }
+
+    /// Reads an option by number into `room` and answers the part that was filled. `getsockopt(2)`.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level.
+    pub fn getsockopt<'a>(
+        &self,
+        level: i32,
+        name: i32,
+        room: &'a mut [u8],
+    ) -> io::Result<&'a [u8]> {
+        option::getsockopt(self.as_fd(), level, name, room)
+    }
+
+    /// Sets an option by number. `setsockopt(2)`.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`.
+    pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+        option::setsockopt(self.as_fd(), level, name, value)
+    }
+
+    /// Limits every later call that blocks, each as a whole: `None` waits for as long as it takes
+    /// (the start), zero makes the socket non-blocking.
+    ///
+    /// # Errors
+    /// None on a socket.
+    #[doc(alias = "settimeout")]
+    pub fn set_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        let nanos = match limit {
+            None => BLOCKING,
+            Some(limit) => u64::try_from(limit.as_nanos()).unwrap_or(BLOCKING),
+        };
+        let before = self.timeout.load(Relaxed);
+        if (before == 0) != (nanos == 0) {
+            call::set_nonblocking(self.as_fd(), nanos == 0)?;
+        }
+        self.timeout.store(nanos, Relaxed);
+        Ok(())
+    }
+
+    /// The limit of [`set_timeout`](Socket::set_timeout); zero: non-blocking.
+    #[must_use]
+    #[doc(alias = "gettimeout")]
+    pub fn timeout(&self) -> Option<Duration> {
+        match self.timeout.load(Relaxed) {
+            BLOCKING => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    /// Whether calls wait: `set_timeout(None)` or `set_timeout(Some(ZERO))`.
+    ///
+    /// # Errors
+    /// None on a socket.
+    #[doc(alias = "setblocking")]
+    pub fn set_blocking(&self, blocking: bool) -> io::Result<()> {
+        self.set_timeout(if blocking { None } else { Some(Duration::ZERO) })
+    }
+
+    /// A second descriptor for the same socket, with the same time limit. `dup(2)`, closed on exec.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    #[doc(alias = "dup")]
+    pub fn try_clone(&self) -> io::Result<Socket> {
+        Ok(Socket {
+            fd: self.fd.try_clone()?,
+            kernel_limit: AtomicU32::new(self.kernel_limit.load(Relaxed)),
+            timeout: AtomicU64::new(self.timeout.load(Relaxed)),
+            memory: Memory::default(),
+        })
+    }
+
+    #[inline]
+    fn deadline(&self) -> Deadline {
+        match self.timeout.load(Relaxed) {
+            BLOCKING => Deadline::Never,
+            0 => Deadline::Immediate,
+            nanos => Deadline::After(Duration::from_nanos(nanos)),
+        }
+    }
+
+    #[inline]
+    fn target(&self) -> Target<'_> {
+        Target { fd: self.fd.as_fd(), memory: &self.memory.0, kernel_limit: &self.kernel_limit }
+    }
+
+    #[inline]
+    fn perform(&self, operation: &mut Operation<'_>) -> io::Result<usize> {
+        seam::perform(self.target(), operation, self.deadline())
+    }
+}
+
+/// Takes over a descriptor of any socket, in whichever mode it is.
+impl From<OwnedFd> for Socket {
+    fn from(fd: OwnedFd) -> Socket {
+        Socket {
+            fd,
+            kernel_limit: AtomicU32::new(0),
+            timeout: AtomicU64::new(BLOCKING),
+            memory: Memory::default(),
+        }
+    }
+}
+
+/// Gives the descriptor away, without the kernel limit that timed calls may have left on it.
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> OwnedFd {
+        if socket.kernel_limit.load(Relaxed) != 0 {
+            // A descriptor that refuses this cannot be a socket any more; giving it away is all
+            // that is left to do with it.
+            let _ = set_kernel_limit(socket.as_fd(), Direction::Receive, Duration::ZERO);
+        }
+        socket.fd
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer)
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+
+    /// One time limit for all of it.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.send_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+
+    /// One time limit for all of it.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.send_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The form Python prints: `<socket.socket fd=4, family=AddressFamily.AF_INET,
+/// type=SocketKind.SOCK_STREAM, proto=0, laddr=('127.0.0.1', 8888), raddr=('127.0.0.1', 60623)>`.
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |answer: io::Result<String>| answer.unwrap_or_else(|_| "?".into());
+        write!(f, "<socket.socket fd={}", self.as_raw_fd())?;
+        write!(f, ", family=AddressFamily.{}", name(self.family().map(|value| value.to_string())))?;
+        write!(f, ", type=SocketKind.{}", name(self.kind().map(|value| value.to_string())))?;
+        write!(f, ", proto={}", name(self.protocol().map(|value| value.0.to_string())))?;
+        for (label, address) in [("laddr", self.getsockname()), ("raddr", self.getpeername())] {
+            if let Ok(address) = address {
+                write!(f, ", {label}={}", Tuple(&address))?;
+            }
+        }
+        f.write_str(">")
+    }
+}
+
+/// An address as Python's tuple or string.
+struct Tuple<'a>(&'a SockAddr);
+
+impl fmt::Display for Tuple<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SockAddr::Inet(inet) => write!(f, "('{}', {})", inet.ip(), inet.port()),
+            SockAddr::Inet6(inet) => {
+                let (flow, scope) = (inet.flowinfo(), inet.scope_id());
+                write!(f, "('{}', {}, {flow}, {scope})", inet.ip(), inet.port())
+            }
+            other => write!(f, "'{other}'"),
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("fd", &self.as_raw_fd())
+            .field("family", &self.family().ok())
+            .field("type", &self.kind().ok())
+            .field("local", &self.getsockname().ok())
+            .field("peer", &self.getpeername().ok())
+            .field("timeout", &self.timeout())
+            .finish()
+    }
+}

@@ -1,0 +1,79 @@
+//! The signal handler itself, and what it may touch: atomics and `write(2)`, nothing else.
+//!
+//! `signal-safety(7)` lists the calls a handler may make; `write` is among them. The handler saves
+//! and restores `errno`, since it may run between a failed call and the look at its error.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::AtomicI32;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use super::check;
+
+/// The descriptors that tell of signals. They live as long as the process.
+#[derive(Debug)]
+pub(crate) struct Handlers {
+    pub(crate) first: OwnedFd,
+    pub(crate) second: OwnedFd,
+}
+
+impl Handlers {
+    pub(crate) fn new() -> io::Result<Handlers> {
+        Ok(Handlers { first: eventfd()?, second: eventfd()? })
+    }
+}
+
+/// The handler's copies of what it needs; -1 and 0 until there is something.
+static FIRST_FD: AtomicI32 = AtomicI32::new(-1);
+static SECOND_FD: AtomicI32 = AtomicI32::new(-1);
+static FIRST_SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// The number of the first signal that came.
+pub(crate) fn first_signal() -> Option<i32> {
+    match FIRST_SIGNAL.load(SeqCst) {
+        0 => None,
+        signal => Some(signal),
+    }
+}
+
+/// Takes SIGTERM and SIGINT.
+pub(crate) fn install(handlers: &'static Handlers) -> io::Result<()> {
+    FIRST_FD.store(handlers.first.as_raw_fd(), SeqCst);
+    SECOND_FD.store(handlers.second.as_raw_fd(), SeqCst);
+    take(libc::SIGTERM)?;
+    take(libc::SIGINT)
+}
+
+fn take(signal: i32) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid `sigaction`: integers, an empty mask and a null restorer.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_signal as extern "C" fn(i32) as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` is initialised and outlives the call; its handler only does what
+    // `signal-safety(7)` allows.
+    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
+    Ok(())
+}
+
+extern "C" fn on_signal(signal: i32) {
+    // SAFETY: answers the address of this thread's `errno`, which always exists.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: `place` is that address, and this thread is the only one that uses it.
+    let errno = unsafe { *place };
+    let first = FIRST_SIGNAL.compare_exchange(0, signal, SeqCst, SeqCst).is_ok();
+    let fd = if first { FIRST_FD.load(Relaxed) } else { SECOND_FD.load(Relaxed) };
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: the eight bytes outlive the call. A full eventfd only makes it fail, and it is
+    // readable then all the same.
+    unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+    // SAFETY: as for the read.
+    unsafe { *place = errno };
+}
+
+fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes two integers and no memory of ours.
+    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,177 @@
+//! The driver of a plain thread: it sleeps in the kernel.
+//!
+//! Without a deadline a call is just the system call. With one, the cheapest way to wait depends
+//! on the call:
+//!
+//! * **receive, accept**: mostly wait. The kernel is given the limit once (`SO_RCVTIMEO`), and each
+//!   call is then a single system call that ends early by itself. Asking `poll(2)` first would
+//!   double the calls of a server. The limit is only ever *lowered*, so a value read here is never
+//!   below what the kernel has, and no second thread on the same socket can make a call overstay.
+//!   A call that has more time than the kernel's limit waits out the rest in `poll`.
+//! * **send**: mostly does not wait. Tried without waiting, then `poll`.
+//! * **connect**: the kernel's send limit (`SO_SNDTIMEO`) covers the handshake, on Unix sockets also
+//!   a full backlog, which no poll could report. It is set for the call and taken back after it.
+//!
+//! The descriptor's `O_NONBLOCK` is never touched: it belongs to everyone who shares the file.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::deadline::Deadline;
+use crate::options;
+use crate::seam::{Operation, Target, Waiting, is_pending};
+
+/// Below this a receive limit is not worth giving to the kernel, which would keep it for good.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// Performs an operation by blocking the thread.
+#[inline]
+pub(crate) fn perform(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    match deadline {
+        Deadline::Never => match operation.attempt(target.fd, Waiting::Allowed) {
+            Err(error) => go_on(target, operation, error),
+            done => done,
+        },
+        Deadline::Immediate => loop {
+            match operation.attempt(target.fd, Waiting::Refused) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                answer => return answer,
+            }
+        },
+        limited => until(target, operation, limited),
+    }
+}
+
+/// Blocks the thread until the deadline.
+pub(crate) fn sleep(deadline: Deadline) {
+    match deadline.remaining() {
+        Some(wait) => std::thread::sleep(wait),
+        None => loop {
+            std::thread::park();
+        },
+    }
+}
+
+/// After a first attempt without a deadline failed: waits and tries again where that can help.
+#[cold]
+fn go_on(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    mut error: io::Error,
+) -> io::Result<usize> {
+    loop {
+        // Pending: the file is non-blocking, the kernel's receive limit ended the call, or a
+        // signal interrupted a connect.
+        if is_pending(&error) {
+            operation.interest().wait(target.fd, None)?;
+        } else if error.kind() != ErrorKind::Interrupted {
+            return Err(error);
+        }
+        match operation.attempt(target.fd, Waiting::Allowed) {
+            Err(again) => error = again,
+            done => return done,
+        }
+    }
+}
+
+/// Performs an operation that has to end at some moment.
+fn until(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    let now = Instant::now();
+    let (end, mut left) = match deadline {
+        Deadline::At(moment) => (moment, moment.saturating_duration_since(now)),
+        Deadline::After(wait) => match now.checked_add(wait) {
+            Some(moment) => (moment, wait),
+            None => return perform(target, operation, Deadline::Never),
+        },
+        Deadline::Never | Deadline::Immediate => return perform(target, operation, deadline),
+    };
+    if left.is_zero() && matches!(deadline, Deadline::At(_)) {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    if let Operation::Connect { .. } = operation {
+        return connect(target, operation, end, left);
+    }
+    loop {
+        let waiting = match kernel_ends_it(target, operation, left)? {
+            true => Waiting::Allowed,
+            false => Waiting::Refused,
+        };
+        match operation.attempt(target.fd, waiting) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                left = end.saturating_duration_since(Instant::now());
+            }
+            Err(error) if is_pending(&error) => {
+                left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() || !operation.interest().wait(target.fd, Some(left))? {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                left = end.saturating_duration_since(Instant::now());
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether a waiting attempt is sure to end within `left`, because the kernel has a limit. Gives
+/// the kernel one if need be.
+fn kernel_ends_it(
+    target: Target<'_>,
+    operation: &Operation<'_>,
+    left: Duration,
+) -> io::Result<bool> {
+    match operation {
+        Operation::Accept { .. } => {}
+        Operation::Recv { .. } | Operation::RecvFrom { .. } if left >= SHORT => {}
+        _ => return Ok(false),
+    }
+    let milliseconds = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
+    let limit = target.kernel_limit.load(Relaxed);
+    if limit == 0 || limit > milliseconds {
+        let wait = Duration::from_millis(milliseconds.into());
+        options::set_kernel_limit(target.fd, options::Direction::Receive, wait)?;
+        target
+            .kernel_limit
+            .fetch_update(Relaxed, Relaxed, |old| {
+                (old == 0 || old > milliseconds).then_some(milliseconds)
+            })
+            .ok();
+    }
+    Ok(true)
+}
+
+/// A connect with a limit. On a non-blocking descriptor the kernel's limit does nothing, and the
+/// wait is a poll.
+fn connect(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    end: Instant,
+    left: Duration,
+) -> io::Result<usize> {
+    let wait = left.max(Duration::from_millis(1));
+    options::set_kernel_limit(target.fd, options::Direction::Send, wait)?;
+    let mut answer = operation.attempt(target.fd, Waiting::Allowed);
+    options::set_kernel_limit(target.fd, options::Direction::Send, Duration::ZERO)?;
+    loop {
+        match answer {
+            Err(error) if is_pending(&error) => {}
+            done => return done,
+        }
+        // Not begun: a full Unix backlog outlasted the limit, and no poll tells of room in it.
+        let begun = matches!(operation, Operation::Connect { begun: true, .. });
+        let left = end.saturating_duration_since(Instant::now());
+        if !begun || left.is_zero() || !operation.interest().wait(target.fd, Some(left))? {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        answer = operation.attempt(target.fd, Waiting::Refused);
+    }
+}
