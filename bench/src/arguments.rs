@@ -1,0 +1,202 @@
+//! The command line. Written by hand: a dozen flags do not pay for a parser's build time here.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to run, and how.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Arguments {
+    pub(crate) cells: Vec<Family>,
+    pub(crate) connections: Vec<usize>,
+    pub(crate) message_bytes: Vec<usize>,
+    pub(crate) blocks: usize,
+    pub(crate) slice: Duration,
+    pub(crate) warm_up: Duration,
+    /// Repeats of the start cell.
+    pub(crate) starts: usize,
+    /// How long the shortage cell watches the server's CPU.
+    pub(crate) window: Duration,
+    /// Repeats of a close in the shortage cell.
+    pub(crate) closes: usize,
+    /// Empty: all.
+    pub(crate) peers: Vec<String>,
+    pub(crate) switchboard: PathBuf,
+    pub(crate) switchboard_arguments: Vec<String>,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) host_network: bool,
+}
+
+/// A group of cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Echo,
+    Start,
+    Shortage,
+}
+
+impl Arguments {
+    /// Reads the arguments after the program's name. `Err` says what is wrong with which argument.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
+        let mut words = Vec::new();
+        for word in arguments {
+            words.push(word.into_string().map_err(|word| format!("not UTF-8: {word:?}"))?);
+        }
+        let quick = words.iter().any(|word| word == "--quick");
+        let mut parsed = Arguments::preset(quick);
+        let mut words = words.into_iter();
+        parsed.cells = match words.next().as_deref() {
+            Some("echo") => vec![Family::Echo],
+            Some("start") => vec![Family::Start],
+            Some("shortage") => vec![Family::Shortage],
+            Some("all") => vec![Family::Echo, Family::Start, Family::Shortage],
+            Some(other) => return Err(format!("unknown command {other}")),
+            None => return Err("a command is missing".to_owned()),
+        };
+        while let Some(flag) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{flag} needs a value"));
+            match flag.as_str() {
+                "--quick" => {}
+                "--host-network" => parsed.host_network = true,
+                "--connections" => parsed.connections = counts(&flag, &value()?)?,
+                "--size" => parsed.message_bytes = counts(&flag, &value()?)?,
+                "--blocks" => parsed.blocks = count(&flag, &value()?)?,
+                "--slice" => parsed.slice = duration(&flag, &value()?)?,
+                "--warm-up" => parsed.warm_up = duration(&flag, &value()?)?,
+                "--repeat" => parsed.starts = count(&flag, &value()?)?,
+                "--peers" => parsed.peers = value()?.split(',').map(str::to_owned).collect(),
+                "--switchboard" => parsed.switchboard = PathBuf::from(value()?),
+                "--switchboard-arg" => parsed.switchboard_arguments.push(value()?),
+                "--json" => parsed.json = Some(PathBuf::from(value()?)),
+                other => return Err(format!("unknown flag {other}")),
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Full runs are for figures to publish; quick ones show that everything works.
+    fn preset(quick: bool) -> Arguments {
+        let choose = |full: u64, short: u64| if quick { short } else { full };
+        Arguments {
+            cells: Vec::new(),
+            connections: vec![64],
+            message_bytes: vec![64],
+            blocks: choose(10, 3) as usize,
+            slice: Duration::from_millis(choose(1000, 400)),
+            warm_up: Duration::from_millis(choose(250, 100)),
+            starts: choose(20, 5) as usize,
+            window: Duration::from_millis(choose(2000, 1000)),
+            closes: choose(10, 3) as usize,
+            peers: Vec::new(),
+            switchboard: PathBuf::from(DEFAULT_SWITCHBOARD),
+            switchboard_arguments: Vec::new(),
+            json: None,
+            host_network: false,
+        }
+    }
+}
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+switchboard-bench: the product beside its peers, on this machine
+
+  echo       CPU per message and messages per second, closed loop
+  start      from start to first answered byte
+  shortage   64 descriptors, 200 clients: CPU burnt, time to recover
+  all        all three
+
+  --quick                 all of it in well under a minute; the figures are rough
+  --connections N[,N...]  connections of the echo cell (64)
+  --size N[,N...]         bytes per message of the echo cell (64)
+  --blocks N              blocks of the echo cell (10); each contestant runs twice in a block
+  --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
+  --repeat N              repeats of the start cell (20)
+  --peers NAME[,NAME...]  only these, and the reference
+  --switchboard PATH      the program to measure (../target/release/switchboard)
+  --switchboard-arg WORD  one more argument for it; may be given again
+  --json FILE             every slice and every result as JSON lines
+  --host-network          stay in the host's network namespace, with its TCP settings
+
+Peers:";
+
+fn count(flag: &str, word: &str) -> Result<usize, String> {
+    let number = word.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{flag}: {word} is not a number above zero"))
+}
+
+fn counts(flag: &str, words: &str) -> Result<Vec<usize>, String> {
+    words.split(',').map(|word| count(flag, word)).collect()
+}
+
+/// `500ms`, `2s` or `1m`.
+fn duration(flag: &str, word: &str) -> Result<Duration, String> {
+    let digits = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_ms = match &word[digits.len()..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return Err(format!("{flag}: {word} is not a duration such as 500ms, 2s or 1m")),
+    };
+    Ok(Duration::from_millis(count(flag, digits)? as u64 * unit_ms))
+}
+
+const DEFAULT_SWITCHBOARD: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/switchboard");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn a_command_alone_takes_every_default() {
+        let parsed = parse("echo").unwrap();
+        assert_eq!(parsed.cells, [Family::Echo]);
+        assert_eq!((parsed.blocks, parsed.slice), (10, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn quick_yields_to_a_flag_wherever_it_stands() {
+        for line in ["all --quick --blocks 9", "all --blocks 9 --quick"] {
+            let parsed = parse(line).unwrap();
+            assert_eq!((parsed.blocks, parsed.starts), (9, 5));
+        }
+    }
+
+    #[test]
+    fn lists_and_repeated_flags_are_kept_in_order() {
+        let parsed = parse(
+            "echo --connections 1,64 --size 64,16384 \
+             --switchboard-arg --workers --switchboard-arg 1",
+        )
+        .unwrap();
+        assert_eq!((parsed.connections, parsed.message_bytes), (vec![1, 64], vec![64, 16384]));
+        assert_eq!(parsed.switchboard_arguments, ["--workers", "1"]);
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("--slice", "250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("--slice", "1m"), Ok(Duration::from_secs(60)));
+        for wrong in ["2", "2h", "ms", "-1s", "0s", ""] {
+            assert!(duration("--slice", wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, named) in [
+            ("", "command"),
+            ("fly", "fly"),
+            ("echo --blocks", "--blocks"),
+            ("echo --blocks 0", "--blocks"),
+            ("echo --connections 1,x", "x"),
+            ("echo --colour", "--colour"),
+        ] {
+            assert!(parse(line).unwrap_err().contains(named), "{line}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs`, what is
+//! measured is a file for each family of cells (`echo.rs`, `start.rs`, `shortage.rs`), how it is
+//! kept fair is in `isolation.rs` and `statistics.rs`. The method in words is in README.md.
+//!
+//! This program is three: the harness with its load generator, a peer (`peer`), and the step
+//! between the two (`launch`). Nothing here is a dependency of the product, and nothing here fails
+//! because a figure is bad: timings inform, tests judge.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod accounting;
+mod arguments;
+mod echo;
+mod environment;
+mod isolation;
+mod load;
+mod peers;
+mod report;
+mod server;
+mod shortage;
+mod start;
+mod statistics;
+
+use arguments::{Arguments, Family};
+use isolation::Isolation;
+use peers::{PEERS, Setup};
+use report::Report;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// 0: all went through. 1: a contestant failed or the run could not go on. 2: wrong usage.
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let outcome = match words.first().and_then(|word| word.to_str()) {
+        Some("launch") => Err(server::launch(&words[1..])),
+        Some("peer") => peer(&words[1..]),
+        Some("-h" | "--help" | "help") => {
+            help();
+            Ok(true)
+        }
+        _ => match Arguments::parse(words) {
+            Ok(arguments) => measure(&arguments),
+            Err(wrong) => {
+                eprintln!("switchboard-bench: {wrong} (--help lists commands and flags)");
+                return ExitCode::from(2);
+            }
+        },
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("switchboard-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True when every contestant that takes part came through every cell.
+fn measure(arguments: &Arguments) -> io::Result<bool> {
+    let setup = Setup {
+        switchboard: arguments.switchboard.clone(),
+        switchboard_arguments: arguments.switchboard_arguments.clone(),
+    };
+    // First, so that a wrong name is told at once.
+    let contestants = peers::contestants(&arguments.peers, &setup)?;
+    let isolation = Isolation::enter(arguments.host_network)?;
+    let mut report = Report::open(arguments.json.as_deref())?;
+    let record = environment::record(&isolation, &contestants);
+    environment::print(&record);
+    report.json(&record)?;
+    let mut all = true;
+    // Before this thread is confined to the load's CPU, which the servers it starts would inherit.
+    if arguments.cells.contains(&Family::Start) {
+        all &= start::run(arguments, &contestants, &mut report)?;
+    }
+    if let Some(cpu) = isolation.load_cpu {
+        server::pin(cpu)?;
+    }
+    if arguments.cells.contains(&Family::Shortage) {
+        all &= shortage::run(arguments, &isolation, &contestants, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Echo) {
+        for &connections in &arguments.connections {
+            for &message_bytes in &arguments.message_bytes {
+                let cell = echo::Cell { connections, message_bytes };
+                all &= echo::run(cell, arguments, &isolation, &contestants, &mut report)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn peer(words: &[OsString]) -> io::Result<bool> {
+    let [name, port_file] = words else {
+        return Err(io::Error::other("peer NAME PORT_FILE"));
+    };
+    peers::run_inside(&name.to_string_lossy(), Path::new(port_file))?;
+    Ok(true)
+}
+
+fn help() {
+    println!("{}", arguments::HELP);
+    for peer in PEERS {
+        println!("  {:<22}  {}", peer.name, peer.summary);
+    }
+}

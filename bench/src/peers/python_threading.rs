@@ -1,0 +1,31 @@
+//! Python's socketserver.ThreadingTCPServer, the model whose vocabulary the product speaks.
+//!
+//! The interpreter is asked for its own path first: a version manager's wrapper script would
+//! otherwise be part of the time to start.
+
+use super::{Body, PORT_FILE, Peer, Program, Setup, first_line};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+pub(super) const PEER: Peer = Peer {
+    name: "python-threading",
+    summary: "Python 3 socketserver.ThreadingTCPServer",
+    body: Body::Outside(prepare),
+};
+
+fn prepare(_: &Setup) -> Result<Program, String> {
+    let path =
+        first_line(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]))
+            .map(PathBuf::from)
+            .ok_or("not installed: python3")?;
+    let version = first_line(Command::new(&path).arg("--version"));
+    let version = version.unwrap_or_else(|| "version unknown".to_owned());
+    Ok(Program {
+        path,
+        arguments: vec![OsString::from(SCRIPT), OsString::from(PORT_FILE)],
+        version,
+    })
+}
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/python_threading.py");

@@ -1,0 +1,72 @@
+//! The end of a server: finish what is under way, then cut off what is not done.
+//!
+//! ```text
+//!   serving ──asked──► draining ──all closed──────────────────────────► ended
+//!                         │                                               ▲
+//!                         └──grace is over, or asked again──► cut off ────┘
+//! ```
+//! * **draining**: no new connections. Those between two requests see the end of their input at
+//!   once; the others may finish what they have.
+//! * **cut off**: every call of every open connection fails. Handlers get a second to return; one
+//!   that still does not is left behind and counted, since a thread cannot be ended from outside.
+//!
+//! This runs on a thread of its own, the watch, so that it works the same for every engine, also
+//! where the serving thread is inside a handler.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket::signal::StopSignals;
+use socket::{Deadline, Interest, Poll, poll};
+
+use crate::event::Event;
+use crate::latch::Latch;
+use crate::running::Running;
+
+/// How long handlers have to return after being cut off.
+const SECOND_GRACE: Duration = Duration::from_secs(1);
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Drained {
+    /// Connections cut off.
+    pub(crate) cut: usize,
+    /// Handlers that did not return even then.
+    pub(crate) left: usize,
+}
+
+/// Waits for the request to stop, or for `ended`, and sees the server through to its end.
+pub(crate) fn watch(
+    running: &Arc<Running>,
+    signals: Option<StopSignals>,
+    ended: &Latch,
+) -> io::Result<Drained> {
+    let switches = &running.switches;
+    let asked = signals.map(|signals| signals.asked());
+    let again = signals.map(|signals| signals.again());
+    let stop = [Some(switches.stop.fd()?), Some(switches.now.fd()?), Some(ended.fd()?), asked];
+    any(&stop, Deadline::Never)?;
+
+    running.begin_drain();
+    let grace = running.guards.grace;
+    running.tell(&Event::DrainBegan { open: running.open(), grace });
+    let end = Instant::now().checked_add(grace).map_or(Deadline::Never, Deadline::At);
+    any(&[Some(running.empty.fd()?), Some(switches.now.fd()?), again], end)?;
+
+    let mut drained = Drained::default();
+    if running.open() > 0 {
+        drained.cut = running.cut_all();
+        any(&[Some(running.empty.fd()?)], Deadline::After(SECOND_GRACE))?;
+        drained.left = running.open();
+    }
+    running.tell(&Event::DrainEnded { cut: drained.cut });
+    Ok(drained)
+}
+
+/// Waits until one of the descriptors is readable or the deadline has passed.
+fn any(fds: &[Option<BorrowedFd<'_>>], deadline: Deadline) -> io::Result<()> {
+    let mut polls: Vec<_> = fds.iter().flatten().map(|fd| Poll::new(*fd, Interest::READ)).collect();
+    poll(&mut polls, deadline).map(drop)
+}

@@ -1,0 +1,151 @@
+//! The engines: what runs a handler.
+//!
+//! An engine is one file beside this one and one row in the list below. Its opening text answers
+//! the same seven questions as every other's; from them come `switchboard engines` and the table
+//! of the guide. From the list come `--engine`, the suite that every engine must pass, and the
+//! rows of the benchmark.
+
+mod serial;
+mod threads;
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use crate::accept::AcceptLoop;
+use crate::error::Result;
+
+/// Runs requests. One value serves one server, once.
+pub(crate) trait Run {
+    /// Serves until the server is asked to stop. Requests may still be running when it returns.
+    fn serve(&mut self, accept: AcceptLoop) -> Result;
+
+    /// Takes back what the requests ran on, after the drain. Unless `all` are done, those that are
+    /// not are left behind.
+    fn join(&mut self, all: bool);
+}
+
+/// Makes the list of engines.
+macro_rules! engines {
+    ($($name:ident = $file:ident, limit $limit:literal, $summary:literal;)*) => {
+        /// What runs a handler. The same handler runs on each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Engine {
+            $(#[doc = $summary] $name,)*
+        }
+
+        impl Engine {
+            /// Every engine there is.
+            pub const ALL: &[Engine] = &[$(Engine::$name,)*];
+
+            /// Its name, as in `--engine`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Engine::$name => stringify!($file),)* }
+            }
+
+            /// What it is, in one line.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self { $(Engine::$name => $summary,)* }
+            }
+
+            /// How many connections it has open at once unless told otherwise.
+            #[must_use]
+            pub fn limit_connections(self) -> usize {
+                match self { $(Engine::$name => $limit,)* }
+            }
+
+            fn head(self) -> &'static str {
+                match self { $(Engine::$name => include_str!(concat!(stringify!($file), ".rs")),)* }
+            }
+
+            pub(crate) fn runner(self) -> Box<dyn Run> {
+                match self { $(Engine::$name => Box::new($file::Runner::default()),)* }
+            }
+        }
+    };
+}
+
+engines! {
+    Serial = serial, limit 1, "one request at a time, in the thread that serves";
+    Threads = threads, limit 1024, "a thread for each connection, bounded";
+}
+
+/// The engine that runs when nobody says which.
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::Threads
+    }
+}
+
+impl Engine {
+    /// The seven questions every engine answers, with its answers.
+    #[must_use]
+    pub fn questions(self) -> Vec<(&'static str, String)> {
+        let mut questions: Vec<(&str, String)> = Vec::new();
+        for line in self.head().lines().map_while(|line| line.strip_prefix("//!")) {
+            let line = line.trim();
+            match line.strip_prefix("* **").and_then(|rest| rest.split_once("?** ")) {
+                Some((question, answer)) => questions.push((question, answer.to_owned())),
+                None if line.is_empty() && questions.len() == QUESTIONS => break,
+                None => {
+                    if let Some((_, answer)) = questions.last_mut() {
+                        answer.push(' ');
+                        answer.push_str(line);
+                    }
+                }
+            }
+        }
+        questions
+    }
+}
+
+/// How many questions an engine answers.
+const QUESTIONS: usize = 7;
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Engine {
+    type Err = io::Error;
+
+    /// # Errors
+    /// `InvalidInput`, with the names there are.
+    fn from_str(name: &str) -> io::Result<Engine> {
+        Engine::ALL.iter().copied().find(|engine| engine.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Engine::ALL.iter().map(|engine| engine.name()).collect();
+            let why = format!("\"{name}\" is not an engine (one of {})", names.join(" "));
+            io::Error::new(io::ErrorKind::InvalidInput, why)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_answers_the_same_seven_questions() {
+        let asked = |engine: Engine| -> Vec<_> {
+            engine.questions().into_iter().map(|(question, _)| question).collect()
+        };
+        for engine in Engine::ALL {
+            assert_eq!(asked(*engine), asked(Engine::Serial), "{engine}");
+            assert_eq!(asked(*engine).len(), QUESTIONS, "{engine}");
+            assert!(engine.questions().iter().all(|(_, answer)| answer.len() > 10), "{engine}");
+        }
+    }
+
+    #[test]
+    fn names_read_back() {
+        for engine in Engine::ALL {
+            assert_eq!(engine.to_string().parse::<Engine>().unwrap(), *engine);
+        }
+        assert!("hamsters".parse::<Engine>().unwrap_err().to_string().contains("serial threads"));
+    }
+}

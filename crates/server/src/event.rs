@@ -1,0 +1,284 @@
+//! Everything that happens to a server, as one enum, and the numbers counted from it.
+//!
+//! The log, the counters, the program and later a dashboard all read these. An event is told on
+//! the thread where it happens, while it happens: a subscriber must be quick.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use socket::{Address, SockAddr};
+
+use crate::engine::Engine;
+use crate::error::{is_disconnect, plain};
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A listener takes connections.
+    Listening {
+        /// Where, with port 0 resolved.
+        address: &'a Address,
+        /// What it serves.
+        service: &'a str,
+        /// What runs it.
+        engine: Engine,
+    },
+    /// A connection (or a datagram) was given to its handler.
+    Opened {
+        /// Which.
+        connection: &'a Summary,
+    },
+    /// Bytes were received or sent. Told only with
+    /// [`with_message_events`](crate::Server::with_message_events).
+    Message {
+        /// Which.
+        connection: &'a Summary,
+        /// Which way.
+        direction: Direction,
+        /// How many.
+        bytes: usize,
+    },
+    /// A connection is over.
+    Closed {
+        /// Which.
+        connection: &'a Summary,
+        /// How long it lasted.
+        elapsed: Duration,
+        /// Bytes received.
+        received: u64,
+        /// Bytes sent.
+        sent: u64,
+        /// Why.
+        reason: &'a CloseReason,
+    },
+    /// A connection was closed before any handler saw it.
+    Refused {
+        /// Which.
+        connection: &'a Summary,
+        /// Why.
+        why: Refusal,
+    },
+    /// A connection could not be accepted. Told at most once a second for each listener.
+    AcceptFailed {
+        /// Where.
+        address: &'a Address,
+        /// Why.
+        error: &'a io::Error,
+        /// How long the listener rests, if the system is short of something.
+        pause: Option<Duration>,
+    },
+    /// A handler panicked. Its connection is closed; nothing else is affected.
+    Panicked {
+        /// Which.
+        connection: &'a Summary,
+        /// What the panic said.
+        message: &'a str,
+    },
+    /// The server takes no more connections and lets the open ones finish.
+    DrainBegan {
+        /// How many are open.
+        open: usize,
+        /// How long they may take.
+        grace: Duration,
+    },
+    /// The server has ended.
+    DrainEnded {
+        /// How many connections were cut off.
+        cut: usize,
+    },
+}
+
+/// Which way bytes went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Received.
+    In,
+    /// Sent.
+    Out,
+}
+
+/// What identifies a connection.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Its number, from 1, in the order of arrival at this server.
+    pub id: u64,
+    /// The name of the service it reached.
+    pub service: String,
+    /// Where it came from.
+    pub peer: SockAddr,
+    /// Whether it is a single datagram rather than a connection.
+    pub datagram: bool,
+}
+
+/// Why a connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Its address has as many open as [`limit_per_address`](crate::Guards::limit_per_address).
+    LimitPerAddress,
+    /// [`verify_request`](crate::Service::verify_request) said no.
+    VerifyRequest,
+    /// The system is short of threads or descriptors.
+    Shortage,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::LimitPerAddress => "too many connections from this address",
+            Refusal::VerifyRequest => "not allowed",
+            Refusal::Shortage => "the system is short of threads or descriptors",
+        })
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The handler was done.
+    Finished,
+    /// The peer had finished sending, then the handler was done.
+    PeerClosed,
+    /// The peer reset the connection or was gone when it was written to.
+    PeerReset,
+    /// A deadline passed: the name of the guard.
+    TimedOut(&'static str),
+    /// The server was stopping and the connection was between two requests.
+    Drained,
+    /// The server stopped before the handler was done.
+    CutOff,
+    /// The handler panicked.
+    Panicked,
+    /// The handler failed for another reason.
+    Failed(io::Error),
+}
+
+impl CloseReason {
+    /// The reason behind an error that came out of a handler.
+    pub(crate) fn of(error: io::Error) -> CloseReason {
+        match is_disconnect(error.kind()) {
+            true => CloseReason::PeerReset,
+            false => CloseReason::Failed(error),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseReason::Finished => f.write_str("done"),
+            CloseReason::PeerClosed => f.write_str("peer closed"),
+            CloseReason::PeerReset => f.write_str("peer reset"),
+            CloseReason::TimedOut(guard) => write!(f, "timed out: {guard}"),
+            CloseReason::Drained => f.write_str("server stopping"),
+            CloseReason::CutOff => f.write_str("cut off"),
+            CloseReason::Panicked => f.write_str("handler panicked"),
+            CloseReason::Failed(error) => write!(f, "failed: {}", plain(error)),
+        }
+    }
+}
+
+/// What a server has counted so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections and datagrams given to a handler.
+    pub opened: u64,
+    /// Those that are over.
+    pub closed: u64,
+    /// Connections refused.
+    pub refused: u64,
+    /// Attempts to accept that failed.
+    pub accept_failed: u64,
+    /// Connections ended by a deadline.
+    pub timed_out: u64,
+    /// Handlers that panicked.
+    pub panicked: u64,
+    /// Connections cut off by the end of the server.
+    pub cut: u64,
+    /// Bytes received by handlers that are done.
+    pub received: u64,
+    /// Bytes sent by handlers that are done.
+    pub sent: u64,
+}
+
+impl Counters {
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.opened.saturating_sub(self.closed)
+    }
+}
+
+/// The counters while they count: any thread adds, any thread reads.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    opened: AtomicU64,
+    closed: AtomicU64,
+    refused: AtomicU64,
+    accept_failed: AtomicU64,
+    timed_out: AtomicU64,
+    panicked: AtomicU64,
+    cut: AtomicU64,
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Tally {
+    /// Counts an event.
+    pub(crate) fn count(&self, event: &Event<'_>) {
+        let add = |counter: &AtomicU64, amount| counter.fetch_add(amount, Relaxed);
+        match event {
+            Event::Opened { .. } => add(&self.opened, 1),
+            Event::Refused { .. } => add(&self.refused, 1),
+            Event::Panicked { .. } => add(&self.panicked, 1),
+            Event::Closed { received, sent, reason, .. } => {
+                add(&self.received, *received);
+                add(&self.sent, *sent);
+                add(&self.timed_out, u64::from(matches!(reason, CloseReason::TimedOut(_))));
+                add(&self.cut, u64::from(matches!(reason, CloseReason::CutOff)));
+                add(&self.closed, 1)
+            }
+            _ => 0,
+        };
+    }
+
+    /// Counts a failed accept, which is not always told as an event.
+    pub(crate) fn accept_failed(&self) {
+        self.accept_failed.fetch_add(1, Relaxed);
+    }
+
+    /// The numbers now. `closed` is read first, so that a connection never counts as closed
+    /// before it counts as opened.
+    pub(crate) fn snapshot(&self) -> Counters {
+        let closed = self.closed.load(Relaxed);
+        Counters {
+            closed,
+            opened: self.opened.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            accept_failed: self.accept_failed.load(Relaxed),
+            timed_out: self.timed_out.load(Relaxed),
+            panicked: self.panicked.load(Relaxed),
+            cut: self.cut.load(Relaxed),
+            received: self.received.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+        }
+    }
+}
+
+/// What a server tells when nobody has subscribed: what its owner would have to know.
+pub(crate) fn to_stderr(event: &Event<'_>) {
+    match event {
+        Event::AcceptFailed { address, error, .. } => {
+            eprintln!("accept {address}: {}", plain(error));
+        }
+        Event::Closed { connection, reason: CloseReason::Failed(error), .. } => {
+            eprintln!("{} {}: {}", connection.service, connection.peer, plain(error));
+        }
+        _ => {}
+    }
+}

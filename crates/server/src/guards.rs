@@ -1,0 +1,54 @@
+//! Every limit of a server, with its default and the reason for it. All are on before anyone asks.
+//!
+//! A limit that is reached never ends the server: it holds one connection back, or closes one, and
+//! recovers by itself. What each one did is an event.
+
+use std::time::Duration;
+
+/// The limits of a server. Change some and keep the rest:
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::Guards;
+///
+/// let guards = Guards { deadline_idle: Some(Duration::from_secs(20)), ..Guards::default() };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guards {
+    /// Connections open at once; `None` (the default) takes the engine's own limit
+    /// ([`Engine::limit_connections`](crate::Engine::limit_connections)). At the limit new ones wait
+    /// in the kernel's queue until one closes.
+    pub limit_connections: Option<usize>,
+    /// Connections open at once from one IP address (an IPv6 /64 counts as one); further ones are
+    /// closed at once. `None` (the default) is a quarter of `limit_connections`, at least one: no
+    /// single address can fill the server. Unix sockets have no such address and are not counted.
+    pub limit_per_address: Option<usize>,
+    /// From the first read until the first byte. Default 30 s: a person needs a moment, and a
+    /// connection that never says anything must not hold a place for long.
+    pub deadline_first_byte: Option<Duration>,
+    /// Between any two bytes received. Default 5 min: longer than people pause, shorter than the
+    /// memory of most routers between here and the peer.
+    pub deadline_idle: Option<Duration>,
+    /// For the peer to take what is written, each time the buffer is flushed. Default 30 s: a peer
+    /// that reads nothing for so long is not slow but gone.
+    pub deadline_write: Option<Duration>,
+    /// For the whole connection, however busy. Default none: a chat may last for days.
+    pub deadline_connection: Option<Duration>,
+    /// After a request to stop, how long connections may take to finish before they are cut off.
+    /// Default 10 s, what most supervisors allow before they kill.
+    pub grace: Duration,
+}
+
+impl Default for Guards {
+    fn default() -> Guards {
+        Guards {
+            limit_connections: None,
+            limit_per_address: None,
+            deadline_first_byte: Some(Duration::from_secs(30)),
+            deadline_idle: Some(Duration::from_secs(300)),
+            deadline_write: Some(Duration::from_secs(30)),
+            deadline_connection: None,
+            grace: Duration::from_secs(10),
+        }
+    }
+}

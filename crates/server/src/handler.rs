@@ -1,0 +1,146 @@
+//! What you write: a handler, and the service that makes one for each connection.
+//!
+//! The words and the order are socketserver's: `setup`, `handle`, `finish`. Nothing here names an
+//! engine, and nothing in a handler should: it reads, thinks and writes, and blocks its caller.
+
+use std::io;
+
+use crate::connection::Connection;
+
+/// What happens to one connection, or to one datagram.
+///
+/// ```
+/// use std::io::{self, BufRead, Write};
+/// use switchboard::{Connection, Handler};
+///
+/// struct Count {
+///     lines: u32,
+/// }
+///
+/// impl Handler for Count {
+///     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
+///         let mut line = String::new();
+///         while connection.read_line(&mut line)? > 0 {
+///             self.lines += 1;
+///             line.clear();
+///         }
+///         Ok(())
+///     }
+///
+///     fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
+///         writeln!(connection, "{} lines", self.lines)
+///     }
+/// }
+/// # let _service = switchboard::per_connection(|| Count { lines: 0 });
+/// ```
+pub trait Handler: Send {
+    /// Comes first. When it fails, neither `handle` nor `finish` runs.
+    ///
+    /// # Errors
+    /// End the connection; the error becomes the reason in its [`Closed`](crate::Event) event.
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let _ = connection;
+        Ok(())
+    }
+
+    /// Does the work. When it returns, the connection is flushed and closed.
+    ///
+    /// # Errors
+    /// As for [`setup`](Handler::setup). An error of the connection itself may simply be passed on.
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()>;
+
+    /// Comes last, whether `handle` succeeded, failed or panicked.
+    ///
+    /// # Errors
+    /// As for [`setup`](Handler::setup), if `handle` had none.
+    fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let _ = connection;
+        Ok(())
+    }
+}
+
+/// What a listener serves. A closure over a [`Connection`] is a service; so is what
+/// [`per_connection`] makes of a function that makes handlers.
+pub trait Service: Send + Sync + 'static {
+    /// Makes the handler of one connection.
+    fn handler(&self) -> Box<dyn Handler + '_>;
+
+    /// Its name in events, errors and thread names.
+    fn name(&self) -> &str {
+        "service"
+    }
+
+    /// Whether the connection is to be handled at all. A refused one is closed at once.
+    fn verify_request(&self, connection: &Connection) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// Told of an error that came out of a handler, before the connection is closed. A panic
+    /// arrives here too, as an error of kind `Other`.
+    fn handle_error(&self, connection: &Connection, error: &io::Error) {
+        let _ = (connection, error);
+    }
+}
+
+impl<F> Service for F
+where
+    F: Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
+{
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        Box::new(Shared(self))
+    }
+}
+
+/// A boxed service is one too, so that services can stand in a list.
+impl Service for Box<dyn Service> {
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        (**self).handler()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn verify_request(&self, connection: &Connection) -> bool {
+        (**self).verify_request(connection)
+    }
+
+    fn handle_error(&self, connection: &Connection, error: &io::Error) {
+        (**self).handle_error(connection, error);
+    }
+}
+
+/// A service that makes a new handler for each connection, so that a handler can keep what it
+/// knows of its connection in itself.
+pub fn per_connection<H, F>(make: F) -> impl Service
+where
+    H: Handler + 'static,
+    F: Fn() -> H + Send + Sync + 'static,
+{
+    Maker(make)
+}
+
+/// A closure that all connections share, seen as the handler of one.
+struct Shared<'a, F>(&'a F);
+
+impl<F> Handler for Shared<'_, F>
+where
+    F: Fn(&mut Connection) -> io::Result<()> + Sync,
+{
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
+        (self.0)(connection)
+    }
+}
+
+struct Maker<F>(F);
+
+impl<H, F> Service for Maker<F>
+where
+    H: Handler + 'static,
+    F: Fn() -> H + Send + Sync + 'static,
+{
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        Box::new((self.0)())
+    }
+}

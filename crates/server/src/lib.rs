@@ -1,0 +1,60 @@
+//! Socket servers in blocking style: write the handler you would have written for Python's
+//! `socketserver`, and choose what runs it by changing one word.
+//!
+//! ```no_run
+//! use std::io::{BufRead, Write};
+//! use switchboard::{Connection, Engine, Server};
+//!
+//! fn shout(connection: &mut Connection) -> std::io::Result<()> {
+//!     let mut line = String::new();
+//!     while connection.read_line(&mut line)? > 0 {
+//!         connection.write_all(line.to_uppercase().as_bytes())?;
+//!         line.clear();
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn main() -> switchboard::Result {
+//!     Server::new().with_engine(Engine::Threads).bind("7007", shout)?.serve_forever()
+//! }
+//! ```
+//! Limits, deadlines, back-off and a clean stop are on before anyone asks ([`Guards`]).
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`Handler`], [`Service`] | what you write |
+//! | [`Connection`] | what your handler is given: buffered reading and writing |
+//! | [`Server`], [`Control`] | listeners, settings, serving, stopping |
+//! | [`Engine`] | what runs the handlers |
+//! | [`Guards`] | every limit, its default and its reason |
+//! | [`Event`], [`Counters`] | everything that happens |
+//! | [`Error`] | what went wrong: operation, address, cause, remedy |
+//!
+//! What it deliberately does not do: speak any protocol, write a log file, or hide the socket
+//! ([`Connection::socket`]).
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod accept;
+mod connection;
+mod drain;
+mod engine;
+mod error;
+mod event;
+mod guards;
+mod handler;
+mod latch;
+mod listener;
+mod request;
+mod running;
+mod server;
+
+pub use connection::Connection;
+pub use engine::Engine;
+pub use error::{Error, Result, plain};
+pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};
+pub use guards::Guards;
+pub use handler::{Handler, Service, per_connection};
+pub use server::{Control, Server, ToAddress};
+pub use socket;
+pub use socket::{Address, Deadline, SockAddr, Socket};

@@ -1,0 +1,185 @@
+//! A bound socket and what it serves.
+//!
+//! Binding is where a server meets most of its bad luck: a name nobody knows, a port somebody has,
+//! a right it lacks. Each gets one sentence with the address and what to do. A Unix path left over
+//! by a server that is gone is replaced, but never one on which somebody listens, and never a file
+//! that is not a socket; the path is removed again when the listener goes.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use socket::{
+    Address, Deadline, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type, UnixAddr,
+};
+
+use crate::error::{Error, Result};
+use crate::handler::Service;
+
+/// A listening socket, or a datagram socket that is received from.
+pub(crate) struct Listener {
+    pub(crate) socket: Socket,
+    /// Its own address, with port 0 resolved.
+    pub(crate) local: SockAddr,
+    /// The same as people write it.
+    pub(crate) address: Address,
+    /// Whether it takes datagrams instead of connections.
+    pub(crate) datagram: bool,
+    pub(crate) service: Box<dyn Service>,
+    /// The path to remove when it goes.
+    path: Option<OwnedPath>,
+}
+
+/// How listeners are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    /// `listen(2)`'s backlog.
+    pub(crate) request_queue_size: i32,
+    /// `SO_REUSEADDR`.
+    pub(crate) allow_reuse_address: bool,
+}
+
+impl Binding {
+    /// Binds `address` for `service`: the first of its socket addresses that can be had.
+    pub(crate) fn bind(&self, address: Address, service: Box<dyn Service>) -> Result<Listener> {
+        let unix = matches!(address.place, Place::Unix(_));
+        let scheme = if unix { Scheme::Unix } else { Scheme::Tcp };
+        let address = address.with_default_scheme(scheme);
+        let endpoints = address.resolve().map_err(|error| Error::resolve("bind", error))?;
+        let mut failure = None;
+        for endpoint in &endpoints {
+            match self.listen(endpoint) {
+                Ok((socket, path)) => {
+                    return Listener::new(socket, path, &address, service)
+                        .map_err(|error| Error::io("bind", error).at(&address));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        let error = failure.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into());
+        let remedy = remedy(&error, &address);
+        Err(Error::io("bind", error).at(&address).try_this(remedy))
+    }
+
+    fn listen(&self, endpoint: &Endpoint) -> io::Result<(Socket, Option<OwnedPath>)> {
+        let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
+        let inet = matches!(endpoint.family, Family::INET | Family::INET6);
+        if endpoint.family == Family::INET6 {
+            // "[::]" and "0.0.0.0" are two listeners that do not get in each other's way.
+            socket.set_ipv6_v6only(true)?;
+        }
+        if inet && endpoint.kind == Type::STREAM {
+            socket.set_so_reuseaddr(self.allow_reuse_address)?;
+            // Accepted sockets inherit both: answers leave at once, vanished peers are found.
+            socket.set_tcp_nodelay(true)?;
+            socket.set_so_keepalive(true)?;
+        }
+        let path = bind(&socket, endpoint)?;
+        if endpoint.kind != Type::DGRAM {
+            socket.listen(self.request_queue_size)?;
+        }
+        // The accept loop asks for readiness first, and several may ask at once.
+        socket.set_blocking(false)?;
+        Ok((socket, path))
+    }
+}
+
+impl Listener {
+    fn new(
+        socket: Socket,
+        path: Option<OwnedPath>,
+        asked: &Address,
+        service: Box<dyn Service>,
+    ) -> io::Result<Listener> {
+        let local = socket.getsockname()?;
+        let place = match &local {
+            SockAddr::Unix(name) => Place::Unix(name.clone()),
+            other => match other.as_inet() {
+                Some(inet) => Place::Inet(Host::Ip(inet.ip()), inet.port()),
+                None => asked.place.clone(),
+            },
+        };
+        let address = Address { scheme: asked.scheme, place };
+        let datagram = socket.kind()? == Type::DGRAM;
+        Ok(Listener { socket, local, address, datagram, service, path })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            path.remove();
+        }
+    }
+}
+
+/// Binds; for a Unix path, makes way if what is there is a leftover.
+fn bind(socket: &Socket, endpoint: &Endpoint) -> io::Result<Option<OwnedPath>> {
+    let SockAddr::Unix(UnixAddr::Path(path)) = &endpoint.address else {
+        socket.bind(&endpoint.address)?;
+        return Ok(None);
+    };
+    match socket.bind(&endpoint.address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_leftover(path, endpoint)? => {
+            std::fs::remove_file(path)?;
+            socket.bind(&endpoint.address)?;
+        }
+        answer => answer?,
+    }
+    OwnedPath::new(path).map(Some)
+}
+
+/// Whether `path` is a socket on which nobody listens any more.
+fn is_leftover(path: &Path, endpoint: &Endpoint) -> io::Result<bool> {
+    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Ok(false);
+    }
+    let wait = Deadline::After(std::time::Duration::from_millis(500));
+    match Socket::connected(endpoint, wait) {
+        Err(error) => Ok(error.kind() == ErrorKind::ConnectionRefused),
+        Ok(_) => Ok(false),
+    }
+}
+
+/// A path in the file system that this process has bound, known by its inode, so that nothing that
+/// has taken its place meanwhile is ever removed.
+struct OwnedPath {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl OwnedPath {
+    fn new(path: &Path) -> io::Result<OwnedPath> {
+        let path = std::path::absolute(path)?;
+        let file = std::fs::symlink_metadata(&path)?;
+        Ok(OwnedPath { path, device: file.dev(), inode: file.ino() })
+    }
+
+    fn remove(&self) {
+        let ours = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|file| file.dev() == self.device && file.ino() == self.inode);
+        if ours {
+            // Whoever removed it first has done what was wanted.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What to do about a bind that failed.
+fn remedy(error: &io::Error, address: &Address) -> Option<&'static str> {
+    let unix = matches!(address.place, Place::Unix(_));
+    match error.kind() {
+        ErrorKind::PermissionDenied if unix => Some("the directory must be writable"),
+        ErrorKind::PermissionDenied => {
+            Some("ports below 1024 need CAP_NET_BIND_SERVICE; try a higher port")
+        }
+        ErrorKind::AddrInUse if unix => {
+            Some("another server listens there, or the file is not a socket")
+        }
+        ErrorKind::AddrInUse => Some("another program has it; port 0 picks a free one"),
+        ErrorKind::AddrNotAvailable => Some("this machine does not have that address"),
+        ErrorKind::NotFound if unix => Some("the directory does not exist"),
+        _ => None,
+    }
+}

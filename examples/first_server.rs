@@ -1,0 +1,18 @@
+//! The smallest server: lines come in, lines go out in capitals. Try `nc 127.0.0.1 7007`.
+
+use std::io::{BufRead, Write};
+use switchboard::{Connection, Server};
+
+fn shout(connection: &mut Connection) -> std::io::Result<()> {
+    let mut line = String::new();
+    while connection.read_line(&mut line)? > 0 {
+        connection.write_all(line.to_uppercase().as_bytes())?;
+        line.clear();
+    }
+    Ok(())
+}
+
+fn main() -> switchboard::Result {
+    let address = std::env::args().nth(1).unwrap_or("7007".into());
+    Server::new().bind(address, shout)?.serve_forever()
+}
