@@ -3,6 +3,10 @@
 use std::io::{BufRead, Write};
 use switchboard::{Connection, Server};
 
+fn main() -> switchboard::Result {
+    Server::new().bind(std::env::args().nth(1).as_deref().unwrap_or("7007"), shout)?.serve_forever()
+}
+
 fn shout(connection: &mut Connection) -> std::io::Result<()> {
     let mut line = String::new();
     while connection.read_line(&mut line)? > 0 {
@@ -10,9 +14,4 @@ fn shout(connection: &mut Connection) -> std::io::Result<()> {
         line.clear();
     }
     Ok(())
-}
-
-fn main() -> switchboard::Result {
-    let address = std::env::args().nth(1).unwrap_or("7007".into());
-    Server::new().bind(address, shout)?.serve_forever()
 }

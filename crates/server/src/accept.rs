@@ -77,13 +77,20 @@ impl AcceptLoop {
     /// Accepts until the server is asked to stop, then takes what already waits, and closes the
     /// listeners.
     pub(crate) fn run(mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
+        let served = self.serve(process);
+        self.listeners.clear();
+        self.running.close_to_new();
+        served
+    }
+
+    fn serve(&mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
         while !self.stop_asked()? {
             for index in self.wait()? {
                 let listener = Arc::clone(&self.listeners[index]);
                 self.take(&listener, process)?;
             }
         }
-        for listener in std::mem::take(&mut self.listeners) {
+        for listener in self.listeners.clone() {
             self.take(&listener, process)?;
         }
         Ok(())

@@ -46,10 +46,11 @@ pub(crate) struct Running {
     open: AtomicUsize,
     registry: Mutex<Registry>,
     draining: AtomicBool,
+    closed_to_new: AtomicBool,
     wants_room: AtomicBool,
     /// Set when a place became free after somebody asked for [`room`](Running::ask_for_room).
     pub(crate) room: Latch,
-    /// Set when the server drains and nothing is open any more.
+    /// Set when nothing is open and nothing more will come.
     pub(crate) empty: Latch,
 }
 
@@ -106,6 +107,7 @@ impl Running {
             open: AtomicUsize::new(0),
             registry: Mutex::default(),
             draining: AtomicBool::new(false),
+            closed_to_new: AtomicBool::new(false),
             wants_room: AtomicBool::new(false),
             room: Latch::default(),
             empty: Latch::default(),
@@ -180,8 +182,16 @@ impl Running {
                 link.shut_down(Shutdown::Read);
             }
         }
-        drop(registry);
-        if self.open() == 0 {
+    }
+
+    /// Says that no further request will come: what waited in the queues has been taken.
+    pub(crate) fn close_to_new(&self) {
+        self.closed_to_new.store(true, SeqCst);
+        self.check_empty(self.open());
+    }
+
+    fn check_empty(&self, open: usize) {
+        if open == 0 && self.closed_to_new.load(SeqCst) {
             self.empty.set();
         }
     }
@@ -237,9 +247,7 @@ impl Drop for Place {
         if running.wants_room.swap(false, SeqCst) {
             running.room.set();
         }
-        if open == 0 && running.is_draining() {
-            running.empty.set();
-        }
+        running.check_empty(open);
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```text
 //!   SIGTERM, SIGINT ──► the first: asked()  becomes readable for good   "finish what you have"
 //!                       the next:  again()  becomes readable for good   "stop at once"
+//!                       a third of the same kind ends the process, as if nobody had taken it
 //! ```
 //! What it deliberately does not do: anything with other signals, or with masks.
 

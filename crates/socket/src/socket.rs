@@ -248,8 +248,21 @@ impl Socket {
     /// As [`send`](Socket::send); `EACCES` for a broadcast address without `SO_BROADCAST`.
     #[doc(alias = "sendto")]
     pub fn send_to(&self, bytes: &[u8], address: &SockAddr) -> io::Result<usize> {
+        self.send_to_by(bytes, address, self.deadline())
+    }
+
+    /// [`send_to`](Socket::send_to) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`send_to`](Socket::send_to).
+    pub fn send_to_by(
+        &self,
+        bytes: &[u8],
+        address: &SockAddr,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
         let to = Peer(RawSockAddr::encode(address)?);
-        self.perform(&mut Operation::SendTo { bytes, flags: 0, to: &to })
+        seam::perform(self.target(), &mut Operation::SendTo { bytes, flags: 0, to: &to }, deadline)
     }
 
     /// Waits until the socket is ready for `interest`, within its time limit.

@@ -63,6 +63,11 @@ extern "C" fn on_signal(signal: i32) {
     let errno = unsafe { *place };
     let first = FIRST_SIGNAL.compare_exchange(0, signal, SeqCst, SeqCst).is_ok();
     let fd = if first { FIRST_FD.load(Relaxed) } else { SECOND_FD.load(Relaxed) };
+    if !first {
+        // A program that does not even stop for the second one must still be possible to end.
+        // SAFETY: takes two integers; `signal-safety(7)` lists it.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let one = 1_u64.to_ne_bytes();
     // SAFETY: the eight bytes outlive the call. A full eventfd only makes it fail, and it is
     // readable then all the same.

@@ -1,0 +1,118 @@
+//! A server that is asked to stop finishes what is under way, closes what is idle, cuts off what
+//! does not end, and leaves nothing behind; on every engine.
+
+mod support;
+
+use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use support::{ask, on_every_engine, read_all, serve};
+use switchboard::{Connection, Engine, Guards};
+
+on_every_engine! {
+    a_request_under_way_is_answered
+    an_idle_connection_ends_at_once
+    a_connection_that_never_ends_is_cut_off
+    stopping_now_does_not_wait
+    a_server_stopped_before_it_serves_ends_at_once
+    waiting_connections_are_still_served
+}
+
+/// Lines back, between requests in the way that lets a drain close it.
+fn lines(connection: &mut Connection) -> io::Result<()> {
+    while connection.next_request()? {
+        let mut line = String::new();
+        connection.read_line(&mut line)?;
+        connection.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn a_request_under_way_is_answered(engine: Engine) {
+    let server = serve(engine, "127.0.0.1:0", Guards::default(), lines);
+    let client = server.client();
+    client.send_all(b"half a li").unwrap();
+    server.until(|counters| counters.opened == 1);
+    server.control.shutdown();
+    while !server.told("DrainBegan") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(ask(&client, "ne\n", 12), "half a line\n");
+    assert_eq!(read_all(&client).unwrap(), b"");
+    server.stop().unwrap();
+}
+
+fn an_idle_connection_ends_at_once(engine: Engine) {
+    let server = serve(engine, "127.0.0.1:0", Guards::default(), lines);
+    let client = server.client();
+    assert_eq!(ask(&client, "one\n", 4), "one\n");
+    server.control.shutdown();
+    assert_eq!(read_all(&client).unwrap(), b"");
+    let events = server.events.clone();
+    server.stop().unwrap();
+    assert!(events.lock().unwrap().iter().any(|event| event.contains("reason: Drained")));
+}
+
+fn a_connection_that_never_ends_is_cut_off(engine: Engine) {
+    let guards = Guards { grace: Duration::from_millis(50), ..Guards::default() };
+    let server = serve(engine, "127.0.0.1:0", guards, |connection: &mut Connection| {
+        connection.read_to_end(&mut Vec::new()).map(drop)
+    });
+    let client = server.client();
+    server.until(|counters| counters.opened == 1);
+    let control = server.control.clone();
+    let error = server.stop().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(error.to_string().contains("1 connection was cut off"), "{error}");
+    assert_eq!(control.counters().cut, 1);
+    assert_eq!(read_all(&client).unwrap_or_default(), b"");
+}
+
+fn stopping_now_does_not_wait(engine: Engine) {
+    let (told, answer) = mpsc::sync_channel(1);
+    let mut server = serve(engine, "127.0.0.1:0", Guards::default(), move |c: &mut Connection| {
+        let error = c.read_to_end(&mut Vec::new()).unwrap_err();
+        let again = c.read(&mut [0; 8]).unwrap_err();
+        told.send((error.kind(), again.kind())).unwrap();
+        Err(error)
+    });
+    let _client = server.client();
+    server.until(|counters| counters.opened == 1);
+    server.control.stop_now();
+    assert!(server.join().unwrap_err().is_timeout());
+    let aborted = ErrorKind::ConnectionAborted;
+    assert_eq!(answer.recv().unwrap(), (aborted, aborted), "every call of a cut connection fails");
+}
+
+fn a_server_stopped_before_it_serves_ends_at_once(engine: Engine) {
+    let server = switchboard::Server::new()
+        .with_engine(engine)
+        .with_signals(false)
+        .bind("127.0.0.1:0", lines)
+        .unwrap();
+    server.control().shutdown();
+    server.serve_forever().unwrap();
+}
+
+fn waiting_connections_are_still_served(engine: Engine) {
+    let (go, wait) = mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let server = serve(engine, "127.0.0.1:0", Guards::default(), move |c: &mut Connection| {
+        let mut line = String::new();
+        c.read_line(&mut line)?;
+        if line == "first\n" {
+            wait.lock().unwrap().recv().unwrap();
+        }
+        c.write_all(line.as_bytes())
+    });
+    let (first, second) = (server.client(), server.client());
+    first.send_all(b"first\n").unwrap();
+    second.send_all(b"second\n").unwrap();
+    server.until(|counters| counters.opened >= 1);
+    server.control.shutdown();
+    go.send(()).unwrap();
+    assert_eq!(read_all(&first).unwrap(), b"first\n");
+    assert_eq!(read_all(&second).unwrap(), b"second\n");
+    server.stop().unwrap();
+}
