@@ -3,15 +3,14 @@
 use std::io::{BufRead, Write};
 use switchboard::{Connection, Server};
 
-fn main() -> switchboard::Result {
-    Server::new().bind(std::env::args().nth(1).as_deref().unwrap_or("7007"), shout)?.serve_forever()
-}
-
 fn shout(connection: &mut Connection) -> std::io::Result<()> {
     let mut line = String::new();
     while connection.read_line(&mut line)? > 0 {
-        connection.write_all(line.to_uppercase().as_bytes())?;
-        line.clear();
+        connection.write_all(std::mem::take(&mut line).to_uppercase().as_bytes())?;
     }
     Ok(())
+}
+
+fn main() -> switchboard::Result {
+    Server::new().bind(std::env::args().nth(1).unwrap_or("7007".into()), shout)?.serve_forever()
 }
