@@ -14,13 +14,13 @@ use std::cell::OnceCell;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket::{Deadline, SockAddr, Socket};
 
 use crate::event::{CloseReason, Direction, Event, Summary};
 use crate::listener::Listener;
-use crate::running::{Link, Running};
+use crate::running::{Activity, Link, Running};
 
 /// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -42,6 +42,9 @@ pub struct Connection {
     received: u64,
     sent: u64,
     timed_out: Option<&'static str>,
+    /// What a read counts as while it waits.
+    waiting_as: Activity,
+    /// Whether it ended because the server is stopping.
     drained: bool,
 }
 
@@ -78,6 +81,7 @@ impl Connection {
             received: 0,
             sent: 0,
             timed_out: None,
+            waiting_as: Activity::Reading,
             drained: false,
         }
     }
@@ -159,13 +163,9 @@ impl Connection {
         if !self.input.rest().is_empty() {
             return Ok(true);
         }
-        self.flush()?;
-        self.link.between.store(true, SeqCst);
-        let waited = match self.draining() {
-            true => Ok(false),
-            false => self.fill_buf().map(|bytes| !bytes.is_empty()),
-        };
-        self.link.between.store(false, SeqCst);
+        self.waiting_as = Activity::Between;
+        let waited = self.fill_buf().map(|bytes| !bytes.is_empty());
+        self.waiting_as = Activity::Reading;
         if self.draining() && matches!(waited, Ok(false)) {
             self.drained = true;
         }
@@ -184,8 +184,8 @@ impl Connection {
 
     /// Ends the connection after its handler: flushes, says that no more will come, and takes what
     /// has already arrived, since closing with input unread would reset the connection and could
-    /// destroy the answer on its way. Then tells the event.
-    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) {
+    /// destroy the answer on its way. Then lets go of the socket, and answers what to tell.
+    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
         let flushed = self.flush_all();
         if !self.is_datagram() {
             // A peer that is gone cannot be told goodbye.
@@ -193,24 +193,20 @@ impl Connection {
             self.discard_input();
         }
         let reason = self.reason(outcome.and(flushed), panicked);
-        self.running.tell(&Event::Closed {
-            connection: &self.summary,
-            elapsed: self.opened.elapsed(),
-            received: self.received,
-            sent: self.sent,
-            reason: &reason,
-        });
+        let elapsed = self.opened.elapsed();
+        let Connection { running, summary, received, sent, .. } = self;
+        Closed { running, summary, elapsed, received, sent, reason }
     }
 
     fn reason(&self, outcome: io::Result<()>, panicked: bool) -> CloseReason {
         match outcome {
             _ if panicked => CloseReason::Panicked,
             _ if self.link.cut.load(SeqCst) => CloseReason::CutOff,
+            _ if self.drained => CloseReason::Drained,
             Err(error) => match self.timed_out {
                 Some(guard) => CloseReason::TimedOut(guard),
                 None => CloseReason::of(error),
             },
-            Ok(()) if self.drained => CloseReason::Drained,
             Ok(()) if self.input.ended && !self.is_datagram() => CloseReason::PeerClosed,
             Ok(()) => CloseReason::Finished,
         }
@@ -239,7 +235,28 @@ impl Connection {
             _ => (guards.deadline_idle, "idle"),
         };
         let (deadline, guard) = self.within_connection(limit.into(), guard);
-        let answer = self.socket().recv_by(buffer, deadline);
+        self.link.set(self.waiting_as);
+        let answer = match self.waiting_as {
+            // A request that has already arrived is still answered.
+            Activity::Between if self.draining() => {
+                let answer = self.socket().recv_by(buffer, Deadline::Immediate);
+                if matches!(&answer, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+                    Ok(0)
+                } else {
+                    answer
+                }
+            }
+            _ if self.running.is_time_called() => {
+                self.drained = true;
+                Err(stopping())
+            }
+            _ => self.socket().recv_by(buffer, deadline),
+        };
+        self.link.set(Activity::Working);
+        if self.link.let_go.load(SeqCst) {
+            self.drained = true;
+            return Err(stopping());
+        }
         let count = self.check(answer, guard)?;
         if count == 0 {
             self.input.ended = true;
@@ -278,7 +295,7 @@ impl Connection {
     /// connection says into one error.
     fn check<T>(&mut self, answer: io::Result<T>, guard: &'static str) -> io::Result<T> {
         if self.link.cut.load(SeqCst) {
-            return Err(io::Error::new(ErrorKind::ConnectionAborted, "the server has stopped"));
+            return Err(stopping());
         }
         if matches!(&answer, Err(error) if error.kind() == ErrorKind::TimedOut) {
             self.timed_out = Some(guard);
@@ -304,6 +321,33 @@ impl Connection {
         self.output = output;
         answer
     }
+}
+
+/// A connection that is over, and what there is to tell of it.
+pub(crate) struct Closed {
+    running: Arc<Running>,
+    summary: Summary,
+    elapsed: Duration,
+    received: u64,
+    sent: u64,
+    reason: CloseReason,
+}
+
+impl Closed {
+    pub(crate) fn tell(&self) {
+        self.running.tell(&Event::Closed {
+            connection: &self.summary,
+            elapsed: self.elapsed,
+            received: self.received,
+            sent: self.sent,
+            reason: &self.reason,
+        });
+    }
+}
+
+/// What calls on a connection say when the server is stopping.
+fn stopping() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "the server is stopping")
 }
 
 impl Input {

@@ -1,12 +1,14 @@
 //! The end of a server: finish what is under way, then cut off what is not done.
 //!
 //! ```text
-//!   serving ──asked──► draining ──all closed──────────────────────────► ended
-//!                         │                                               ▲
-//!                         └──grace is over, or asked again──► cut off ────┘
+//!   serving ──asked──► draining ──half the grace──► time called ──all closed──► ended
+//!                         │                             │                          ▲
+//!                         └─────────── grace over, or asked again ──► cut off ─────┘
 //! ```
 //! * **draining**: no new connections. Those between two requests see the end of their input at
 //!   once; the others may finish what they have.
+//! * **time called**: a connection that is only waiting for its peer to say something is let go: its
+//!   read fails. Whoever is at work, or being written to, has the rest of the grace.
 //! * **cut off**: every call of every open connection fails. Handlers get a second to return; one
 //!   that still does not is left behind and counted, since a thread cannot be ended from outside.
 //!
@@ -16,7 +18,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket::signal::StopSignals;
 use socket::{Deadline, Interest, Poll, poll};
@@ -37,6 +39,14 @@ pub(crate) struct Drained {
     pub(crate) left: usize,
 }
 
+/// Makes the descriptors that a server needs in order to end, while there are some to be had: the
+/// end may come in the middle of a shortage.
+pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
+    let switches = &running.switches;
+    let latches = [&switches.stop, &switches.now, &running.room, &running.finished, ended];
+    latches.into_iter().try_for_each(|latch| latch.fd().map(drop))
+}
+
 /// Waits for the request to stop, or for `ended`, and sees the server through to its end.
 pub(crate) fn watch(
     running: &Arc<Running>,
@@ -52,21 +62,24 @@ pub(crate) fn watch(
     running.begin_drain();
     let grace = running.guards.grace;
     running.tell(&Event::DrainBegan { open: running.open(), grace });
-    let end = Instant::now().checked_add(grace).map_or(Deadline::Never, Deadline::At);
-    any(&[Some(running.empty.fd()?), Some(switches.now.fd()?), again], end)?;
+    let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
+    if !any(&over, Deadline::After(grace / 2))? {
+        running.call_time();
+        any(&over, Deadline::After(grace / 2))?;
+    }
 
     let mut drained = Drained::default();
-    if running.open() > 0 {
+    if running.unfinished() > 0 {
         drained.cut = running.cut_all();
-        any(&[Some(running.empty.fd()?)], Deadline::After(SECOND_GRACE))?;
-        drained.left = running.open();
+        any(&[Some(running.finished.fd()?)], Deadline::After(SECOND_GRACE))?;
+        drained.left = running.unfinished();
     }
     running.tell(&Event::DrainEnded { cut: drained.cut });
     Ok(drained)
 }
 
-/// Waits until one of the descriptors is readable or the deadline has passed.
-fn any(fds: &[Option<BorrowedFd<'_>>], deadline: Deadline) -> io::Result<()> {
+/// Waits until one of the descriptors is readable; false when the deadline passed first.
+fn any(fds: &[Option<BorrowedFd<'_>>], deadline: Deadline) -> io::Result<bool> {
     let mut polls: Vec<_> = fds.iter().flatten().map(|fd| Poll::new(*fd, Interest::READ)).collect();
-    poll(&mut polls, deadline).map(drop)
+    Ok(poll(&mut polls, deadline)? > 0)
 }

@@ -34,8 +34,9 @@ pub struct Guards {
     pub deadline_write: Option<Duration>,
     /// For the whole connection, however busy. Default none: a chat may last for days.
     pub deadline_connection: Option<Duration>,
-    /// After a request to stop, how long connections may take to finish before they are cut off.
-    /// Default 10 s, what most supervisors allow before they kill.
+    /// After a request to stop, how long connections may take to finish before they are cut off;
+    /// those that only wait for their peer are let go after half of it. Default 10 s, what most
+    /// supervisors allow before they kill.
     pub grace: Duration,
 }
 

@@ -61,7 +61,7 @@ impl Request {
 
     /// Runs it, in the caller's thread, until it is closed.
     pub(crate) fn run(self) {
-        let Request { running, listener, summary, place, packet } = self;
+        let Request { running, listener, summary, mut place, packet } = self;
         let link = place.link();
         let mut connection = match packet {
             None => Connection::stream(running.clone(), listener.clone(), link, summary),
@@ -92,8 +92,9 @@ impl Request {
                 Ok(())
             });
         }
-        connection.close(outcome, panicked);
-        drop(place);
+        let closed = connection.close(outcome, panicked);
+        place.give_back();
+        closed.tell();
     }
 }
 

@@ -11,8 +11,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use socket::{SockAddr, Socket};
@@ -43,15 +44,19 @@ pub(crate) struct Running {
     pub(crate) message_events: bool,
     subscriber: Subscriber,
     next_id: AtomicU64,
+    /// Places taken.
     open: AtomicUsize,
+    /// Places not dropped yet: also those of connections that are closed but not yet told of.
+    unfinished: AtomicUsize,
     registry: Mutex<Registry>,
     draining: AtomicBool,
+    time_called: AtomicBool,
     closed_to_new: AtomicBool,
     wants_room: AtomicBool,
     /// Set when a place became free after somebody asked for [`room`](Running::ask_for_room).
     pub(crate) room: Latch,
-    /// Set when nothing is open and nothing more will come.
-    pub(crate) empty: Latch,
+    /// Set when every request is finished and no more will come.
+    pub(crate) finished: Latch,
 }
 
 /// Whoever is told of events.
@@ -69,16 +74,30 @@ struct Registry {
 pub(crate) struct Link {
     /// Its socket; a datagram has none of its own.
     pub(crate) socket: Option<Socket>,
-    /// Whether it is between two requests, where it may be closed without loss.
-    pub(crate) between: AtomicBool,
+    /// What its handler is doing, as far as can be seen from outside.
+    activity: AtomicU8,
+    /// Whether it waited for its peer when the drain called time: its reads fail from now on.
+    pub(crate) let_go: AtomicBool,
     /// Whether it was cut off: every call on it fails from now on.
     pub(crate) cut: AtomicBool,
+}
+
+/// What a handler is doing, as far as can be seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Activity {
+    /// Anything but the two below.
+    Working = 0,
+    /// It waits for its peer in the middle of something.
+    Reading = 1,
+    /// It waits for the next request, and may be closed without loss.
+    Between = 2,
 }
 
 /// The right to be open, given back by dropping it.
 pub(crate) struct Place {
     id: u64,
-    /// `None` only while it is being given back.
+    /// `None` once it has been given back.
     link: Option<Arc<Link>>,
     address: Option<IpAddr>,
     running: Arc<Running>,
@@ -105,19 +124,22 @@ impl Running {
             subscriber,
             next_id: AtomicU64::new(1),
             open: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
             registry: Mutex::default(),
             draining: AtomicBool::new(false),
+            time_called: AtomicBool::new(false),
             closed_to_new: AtomicBool::new(false),
             wants_room: AtomicBool::new(false),
             room: Latch::default(),
-            empty: Latch::default(),
+            finished: Latch::default(),
         }
     }
 
-    /// Counts an event and tells it.
+    /// Counts an event and tells it. A subscriber that panics has been heard by the panic hook, and
+    /// takes nobody with it.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.switches.tally.count(event);
-        (self.subscriber)(event);
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event)));
     }
 
     /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for
@@ -129,8 +151,12 @@ impl Running {
     ) -> (u64, Result<Place, Refusal>) {
         let id = self.next_id.fetch_add(1, Relaxed);
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
-        let link = Link { socket, between: AtomicBool::new(false), cut: AtomicBool::new(false) };
-        let link = Arc::new(link);
+        let link = Arc::new(Link {
+            socket,
+            activity: AtomicU8::new(Activity::Working as u8),
+            let_go: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+        });
         let mut registry = self.registry();
         if let Some(address) = address {
             let count = registry.per_address.entry(address).or_default();
@@ -141,6 +167,7 @@ impl Running {
         }
         registry.links.insert(id, Arc::clone(&link));
         self.open.fetch_add(1, SeqCst);
+        self.unfinished.fetch_add(1, SeqCst);
         drop(registry);
         (id, Ok(Place { id, link: Some(link), address, running: Arc::clone(self) }))
     }
@@ -176,23 +203,43 @@ impl Running {
     /// Begins to drain: connections between two requests see the end of their input.
     pub(crate) fn begin_drain(&self) {
         self.draining.store(true, SeqCst);
-        let registry = self.registry();
-        for link in registry.links.values() {
-            if link.between.load(SeqCst) {
+        for link in self.registry().links.values() {
+            if link.is(Activity::Between) {
                 link.shut_down(Shutdown::Read);
             }
         }
     }
 
+    /// Calls time: connections that wait for their peer fail in their reads from now on.
+    pub(crate) fn call_time(&self) {
+        self.time_called.store(true, SeqCst);
+        for link in self.registry().links.values() {
+            if !link.is(Activity::Working) {
+                link.let_go.store(true, SeqCst);
+                link.shut_down(Shutdown::Read);
+            }
+        }
+    }
+
+    /// Whether a connection may still begin to wait for its peer.
+    pub(crate) fn is_time_called(&self) -> bool {
+        self.time_called.load(SeqCst)
+    }
+
     /// Says that no further request will come: what waited in the queues has been taken.
     pub(crate) fn close_to_new(&self) {
         self.closed_to_new.store(true, SeqCst);
-        self.check_empty(self.open());
+        self.check_finished();
     }
 
-    fn check_empty(&self, open: usize) {
-        if open == 0 && self.closed_to_new.load(SeqCst) {
-            self.empty.set();
+    /// How many requests are not finished.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished.load(SeqCst)
+    }
+
+    fn check_finished(&self) {
+        if self.unfinished() == 0 && self.closed_to_new.load(SeqCst) {
+            self.finished.set();
         }
     }
 
@@ -214,6 +261,16 @@ impl Running {
 }
 
 impl Link {
+    /// Notes what its handler does now. Whoever changes the server's state looks here afterwards,
+    /// and a handler looks at the server's state after this, so neither can miss the other.
+    pub(crate) fn set(&self, activity: Activity) {
+        self.activity.store(activity as u8, SeqCst);
+    }
+
+    fn is(&self, activity: Activity) -> bool {
+        self.activity.load(SeqCst) == activity as u8
+    }
+
     fn shut_down(&self, how: Shutdown) {
         if let Some(socket) = &self.socket {
             // The connection may be gone already, which is what was wanted.
@@ -225,13 +282,15 @@ impl Link {
 impl Place {
     /// The connection that has the place.
     pub(crate) fn link(&self) -> Arc<Link> {
-        Arc::clone(self.link.as_ref().expect("a place has its link until it is dropped"))
+        Arc::clone(self.link.as_ref().expect("a place has its link until it is given back"))
     }
 }
 
-impl Drop for Place {
-    /// The descriptor is closed first, so that whoever is woken by the free place finds it free.
-    fn drop(&mut self) {
+impl Place {
+    /// Closes the descriptor, if nobody else holds it, and lets somebody else in. In this order,
+    /// so that whoever is woken by the free place finds a free descriptor too.
+    pub(crate) fn give_back(&mut self) {
+        let Some(link) = self.link.take() else { return };
         let running = &self.running;
         let mut registry = running.registry();
         let known = registry.links.remove(&self.id);
@@ -242,12 +301,19 @@ impl Drop for Place {
             }
         }
         drop(registry);
-        drop((known, self.link.take()));
-        let open = running.open.fetch_sub(1, SeqCst) - 1;
+        drop((known, link));
+        running.open.fetch_sub(1, SeqCst);
         if running.wants_room.swap(false, SeqCst) {
             running.room.set();
         }
-        running.check_empty(open);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.give_back();
+        self.running.unfinished.fetch_sub(1, SeqCst);
+        self.running.check_finished();
     }
 }
 

@@ -8,7 +8,7 @@ use socket::signal::stop_signals;
 use socket::{Address, ParseAddressError};
 
 use crate::accept::AcceptLoop;
-use crate::drain::{Drained, watch};
+use crate::drain::{Drained, prepare, watch};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Counters, Event, to_stderr};
@@ -183,11 +183,12 @@ impl Server {
             self.subscriber,
             self.message_events,
         ));
+        let ended = Arc::new(Latch::default());
+        prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
         for listener in &self.listeners {
             let (address, service) = (&listener.address, listener.service.name());
             running.tell(&Event::Listening { address, service, engine: running.engine });
         }
-        let ended = Arc::new(Latch::default());
         let watch = {
             let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
             let body = move || watch(&running, signals, &ended);

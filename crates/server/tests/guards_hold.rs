@@ -86,6 +86,7 @@ fn the_limit_per_address_recovers(engine: Engine) {
     let (first, second) = (server.client(), server.client());
     assert_eq!(ask(&first, "1", 1) + &ask(&second, "2", 1), "12");
     assert!(read_all(&server.client()).unwrap_or_default().is_empty());
+    server.until(|counters| counters.refused == 1);
     assert!(server.told("LimitPerAddress"));
     drop(first);
     server.until(|counters| counters.closed == 1);
