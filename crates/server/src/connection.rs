@@ -13,14 +13,14 @@
 use std::cell::OnceCell;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use socket::{Deadline, SockAddr, Socket};
 
 use crate::event::{CloseReason, Direction, Event, Summary};
+use crate::link::{Ending, Link, NEVER, Waiting};
 use crate::listener::Listener;
-use crate::running::{Activity, Link, Running};
+use crate::running::Running;
 
 /// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -43,7 +43,7 @@ pub struct Connection {
     sent: u64,
     timed_out: Option<&'static str>,
     /// What a read counts as while it waits.
-    waiting_as: Activity,
+    waiting_as: Waiting,
     /// Whether it ended because the server is stopping.
     drained: bool,
 }
@@ -81,7 +81,7 @@ impl Connection {
             received: 0,
             sent: 0,
             timed_out: None,
-            waiting_as: Activity::Reading,
+            waiting_as: Waiting::Reading,
             drained: false,
         }
     }
@@ -163,9 +163,9 @@ impl Connection {
         if !self.input.rest().is_empty() {
             return Ok(true);
         }
-        self.waiting_as = Activity::Between;
+        self.waiting_as = Waiting::Between;
         let waited = self.fill_buf().map(|bytes| !bytes.is_empty());
-        self.waiting_as = Activity::Reading;
+        self.waiting_as = Waiting::Reading;
         if self.draining() && matches!(waited, Ok(false)) {
             self.drained = true;
         }
@@ -201,7 +201,7 @@ impl Connection {
     fn reason(&self, outcome: io::Result<()>, panicked: bool) -> CloseReason {
         match outcome {
             _ if panicked => CloseReason::Panicked,
-            _ if self.link.cut.load(SeqCst) => CloseReason::CutOff,
+            _ if self.link.is_cut() => CloseReason::CutOff,
             _ if self.drained => CloseReason::Drained,
             Err(error) => match self.timed_out {
                 Some(guard) => CloseReason::TimedOut(guard),
@@ -223,39 +223,23 @@ impl Connection {
         }
     }
 
-    /// Receives into `buffer`, by the clock that applies now.
+    /// Receives into `buffer`, by the clock that applies now. The patrol keeps it, see `link.rs`.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.input.ended || buffer.is_empty() {
             return Ok(0);
         }
         self.flush()?;
-        let guards = &self.running.guards;
-        let (limit, guard) = match self.received {
-            0 => (guards.deadline_first_byte, "no first byte"),
-            _ => (guards.deadline_idle, "idle"),
+        let (until, guard) = self.patience();
+        self.link.wait(self.waiting_as, until);
+        let answer = if !self.running.is_draining() {
+            self.socket().recv_by(buffer, Deadline::Never)
+        } else {
+            self.receive_draining(buffer)
         };
-        let (deadline, guard) = self.within_connection(limit.into(), guard);
-        self.link.set(self.waiting_as);
-        let answer = match self.waiting_as {
-            // A request that has already arrived is still answered.
-            Activity::Between if self.draining() => {
-                let answer = self.socket().recv_by(buffer, Deadline::Immediate);
-                if matches!(&answer, Err(error) if error.kind() == ErrorKind::WouldBlock) {
-                    Ok(0)
-                } else {
-                    answer
-                }
-            }
-            _ if self.running.is_time_called() => {
-                self.drained = true;
-                Err(stopping())
-            }
-            _ => self.socket().recv_by(buffer, deadline),
-        };
-        self.link.set(Activity::Working);
-        if self.link.let_go.load(SeqCst) {
-            self.drained = true;
-            return Err(stopping());
+        match self.link.resume() {
+            Some(Ending::LetGo) => return Err(self.let_go()),
+            Some(Ending::Overdue) => return Err(self.overdue(guard)),
+            None => {}
         }
         let count = self.check(answer, guard)?;
         if count == 0 {
@@ -265,6 +249,49 @@ impl Connection {
             self.tell_message(Direction::In, count);
         }
         Ok(count)
+    }
+
+    /// Receives while the server drains: between two requests only what has already arrived.
+    fn receive_draining(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.waiting_as {
+            Waiting::Between => match self.socket().recv_by(buffer, Deadline::Immediate) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                answer => answer,
+            },
+            Waiting::Reading if self.running.is_time_called() => Err(self.let_go()),
+            Waiting::Reading => self.socket().recv_by(buffer, Deadline::Never),
+        }
+    }
+
+    /// Until which moment a read may wait, and the guard to name when that has passed.
+    fn patience(&self) -> (u64, &'static str) {
+        let guards = &self.running.guards;
+        let (limit, guard) = match self.received {
+            0 => (guards.deadline_first_byte, "no first byte"),
+            _ => (guards.deadline_idle, "idle"),
+        };
+        let until = match limit {
+            Some(limit) => self.running.moment(Instant::now()) + milliseconds(limit),
+            None => NEVER,
+        };
+        if let Some(whole) = guards.deadline_connection {
+            let end = self.running.moment(self.opened) + milliseconds(whole);
+            if end < until {
+                return (end, "connection too long");
+            }
+        }
+        (until, guard)
+    }
+
+    fn let_go(&mut self) -> io::Error {
+        self.drained = true;
+        stopping()
+    }
+
+    fn overdue(&mut self, guard: &'static str) -> io::Error {
+        self.timed_out = Some(guard);
+        self.input.ended = true;
+        ErrorKind::TimedOut.into()
     }
 
     /// Sends all of `bytes` within the write deadline.
@@ -294,14 +321,13 @@ impl Connection {
     /// Looks at the answer of a call: notes a deadline that passed, and turns whatever a cut
     /// connection says into one error.
     fn check<T>(&mut self, answer: io::Result<T>, guard: &'static str) -> io::Result<T> {
-        if self.link.cut.load(SeqCst) {
+        if self.link.is_cut() {
             return Err(stopping());
         }
-        if matches!(&answer, Err(error) if error.kind() == ErrorKind::TimedOut) {
-            self.timed_out = Some(guard);
-            self.input.ended = true;
+        match answer {
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(self.overdue(guard)),
+            answer => answer,
         }
-        answer
     }
 
     fn tell_message(&self, direction: Direction, bytes: usize) {
@@ -343,6 +369,10 @@ impl Closed {
             reason: &self.reason,
         });
     }
+}
+
+fn milliseconds(limit: Duration) -> u64 {
+    u64::try_from(limit.as_millis()).unwrap_or(NEVER / 2)
 }
 
 /// What calls on a connection say when the server is stopping.

@@ -43,7 +43,8 @@ pub(crate) struct Drained {
 /// end may come in the middle of a shortage.
 pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
     let switches = &running.switches;
-    let latches = [&switches.stop, &switches.now, &running.room, &running.finished, ended];
+    let latches =
+        [&switches.stop, &switches.now, &running.room, &running.finished, &running.patrol, ended];
     latches.into_iter().try_for_each(|latch| latch.fd().map(drop))
 }
 
@@ -57,29 +58,56 @@ pub(crate) fn watch(
     let asked = signals.map(|signals| signals.asked());
     let again = signals.map(|signals| signals.again());
     let stop = [Some(switches.stop.fd()?), Some(switches.now.fd()?), Some(ended.fd()?), asked];
-    any(&stop, Deadline::Never)?;
+    patrol(running, &stop, Deadline::Never)?;
 
     running.begin_drain();
     let grace = running.guards.grace;
     running.tell(&Event::DrainBegan { open: running.open(), grace });
     let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
-    if !any(&over, Deadline::After(grace / 2))? {
+    if !patrol(running, &over, Deadline::After(grace / 2))? {
         running.call_time();
-        any(&over, Deadline::After(grace / 2))?;
+        patrol(running, &over, Deadline::After(grace / 2))?;
     }
 
     let mut drained = Drained::default();
     if running.unfinished() > 0 {
         drained.cut = running.cut_all();
-        any(&[Some(running.finished.fd()?)], Deadline::After(SECOND_GRACE))?;
+        patrol(running, &[Some(running.finished.fd()?)], Deadline::After(SECOND_GRACE))?;
         drained.left = running.unfinished();
     }
     running.tell(&Event::DrainEnded { cut: drained.cut });
     Ok(drained)
 }
 
-/// Waits until one of the descriptors is readable; false when the deadline passed first.
-fn any(fds: &[Option<BorrowedFd<'_>>], deadline: Deadline) -> io::Result<bool> {
+/// Waits until one of the descriptors is readable; false when the deadline passed first. Meanwhile
+/// looks now and then for connections that wait for longer than they may, and ends their waiting.
+/// While nothing opens and nothing is open, it sleeps.
+fn patrol(
+    running: &Running,
+    fds: &[Option<BorrowedFd<'_>>],
+    deadline: Deadline,
+) -> io::Result<bool> {
+    let deadline = deadline.fixed();
     let mut polls: Vec<_> = fds.iter().flatten().map(|fd| Poll::new(*fd, Interest::READ)).collect();
-    Ok(poll(&mut polls, deadline)? > 0)
+    let watched = polls.len();
+    polls.push(Poll::new(running.patrol.fd()?, Interest::READ));
+    let mut opened = None;
+    loop {
+        let before = opened.replace(running.switches.tally.snapshot().opened);
+        let next = match running.patrol_interval() {
+            Some(interval) if opened != before || !running.rest_patrol() => {
+                deadline.earlier(Deadline::After(interval))
+            }
+            _ => deadline,
+        };
+        poll(&mut polls, next)?;
+        running.wake_patrol();
+        if polls[..watched].iter().any(|poll| poll.ready.read) {
+            return Ok(true);
+        }
+        if deadline.remaining() == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        running.expire();
+    }
 }

@@ -44,6 +44,7 @@ mod event;
 mod guards;
 mod handler;
 mod latch;
+mod link;
 mod listener;
 mod request;
 mod running;

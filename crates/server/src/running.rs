@@ -10,11 +10,13 @@
 //! themselves.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::net::{IpAddr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::time::{Duration, Instant};
 
 use socket::{SockAddr, Socket};
 
@@ -22,6 +24,7 @@ use crate::engine::Engine;
 use crate::event::{Event, Refusal, Tally};
 use crate::guards::Guards;
 use crate::latch::Latch;
+use crate::link::{Ending, Link};
 
 /// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
 #[derive(Debug, Default)]
@@ -41,6 +44,7 @@ pub(crate) struct Running {
     pub(crate) limit_connections: usize,
     limit_per_address: usize,
     pub(crate) switches: Arc<Switches>,
+    started: Instant,
     pub(crate) message_events: bool,
     subscriber: Subscriber,
     next_id: AtomicU64,
@@ -53,6 +57,10 @@ pub(crate) struct Running {
     time_called: AtomicBool,
     closed_to_new: AtomicBool,
     wants_room: AtomicBool,
+    /// Whether the patrol sleeps because nothing is open.
+    patrol_rests: AtomicBool,
+    /// Set when something opened while the patrol slept.
+    pub(crate) patrol: Latch,
     /// Set when a place became free after somebody asked for [`room`](Running::ask_for_room).
     pub(crate) room: Latch,
     /// Set when every request is finished and no more will come.
@@ -62,36 +70,14 @@ pub(crate) struct Running {
 /// Whoever is told of events.
 pub(crate) type Subscriber = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
+/// The shortest and the longest time between two patrols.
+const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
 /// What is open.
 #[derive(Default)]
 struct Registry {
     links: HashMap<u64, Arc<Link>>,
     per_address: HashMap<IpAddr, usize>,
-}
-
-/// An open connection as seen from outside its handler.
-#[derive(Debug)]
-pub(crate) struct Link {
-    /// Its socket; a datagram has none of its own.
-    pub(crate) socket: Option<Socket>,
-    /// What its handler is doing, as far as can be seen from outside.
-    activity: AtomicU8,
-    /// Whether it waited for its peer when the drain called time: its reads fail from now on.
-    pub(crate) let_go: AtomicBool,
-    /// Whether it was cut off: every call on it fails from now on.
-    pub(crate) cut: AtomicBool,
-}
-
-/// What a handler is doing, as far as can be seen from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Activity {
-    /// Anything but the two below.
-    Working = 0,
-    /// It waits for its peer in the middle of something.
-    Reading = 1,
-    /// It waits for the next request, and may be closed without loss.
-    Between = 2,
 }
 
 /// The right to be open, given back by dropping it.
@@ -120,6 +106,7 @@ impl Running {
             limit_per_address: guards.limit_per_address.unwrap_or(quarter).max(1),
             guards,
             switches,
+            started: Instant::now(),
             message_events,
             subscriber,
             next_id: AtomicU64::new(1),
@@ -130,6 +117,8 @@ impl Running {
             time_called: AtomicBool::new(false),
             closed_to_new: AtomicBool::new(false),
             wants_room: AtomicBool::new(false),
+            patrol_rests: AtomicBool::new(false),
+            patrol: Latch::default(),
             room: Latch::default(),
             finished: Latch::default(),
         }
@@ -151,12 +140,7 @@ impl Running {
     ) -> (u64, Result<Place, Refusal>) {
         let id = self.next_id.fetch_add(1, Relaxed);
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
-        let link = Arc::new(Link {
-            socket,
-            activity: AtomicU8::new(Activity::Working as u8),
-            let_go: AtomicBool::new(false),
-            cut: AtomicBool::new(false),
-        });
+        let link = Arc::new(Link::new(socket));
         let mut registry = self.registry();
         if let Some(address) = address {
             let count = registry.per_address.entry(address).or_default();
@@ -168,6 +152,9 @@ impl Running {
         registry.links.insert(id, Arc::clone(&link));
         self.open.fetch_add(1, SeqCst);
         self.unfinished.fetch_add(1, SeqCst);
+        if self.patrol_rests.load(SeqCst) {
+            self.patrol.set();
+        }
         drop(registry);
         (id, Ok(Place { id, link: Some(link), address, running: Arc::clone(self) }))
     }
@@ -203,22 +190,45 @@ impl Running {
     /// Begins to drain: connections between two requests see the end of their input.
     pub(crate) fn begin_drain(&self) {
         self.draining.store(true, SeqCst);
-        for link in self.registry().links.values() {
-            if link.is(Activity::Between) {
-                link.shut_down(Shutdown::Read);
-            }
-        }
+        self.registry().links.values().for_each(|link| link.end_between());
     }
 
     /// Calls time: connections that wait for their peer fail in their reads from now on.
     pub(crate) fn call_time(&self) {
         self.time_called.store(true, SeqCst);
-        for link in self.registry().links.values() {
-            if !link.is(Activity::Working) {
-                link.let_go.store(true, SeqCst);
-                link.shut_down(Shutdown::Read);
-            }
-        }
+        self.registry().links.values().for_each(|link| link.end_waiting(Ending::LetGo));
+    }
+
+    /// Ends the waiting of connections that have waited for longer than they may.
+    pub(crate) fn expire(&self) {
+        let now = self.moment(Instant::now());
+        self.registry().links.values().for_each(|link| link.end_overdue(now));
+    }
+
+    /// A moment as milliseconds of this server's life, for [`Link::wait`].
+    pub(crate) fn moment(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.started).as_millis() as u64
+    }
+
+    /// Lets the patrol sleep until something opens; false if something is open.
+    pub(crate) fn rest_patrol(&self) -> bool {
+        self.patrol.clear();
+        self.patrol_rests.store(true, SeqCst);
+        // One may have opened before it could see that the patrol sleeps.
+        self.open() == 0
+    }
+
+    /// Notes that the patrol is awake.
+    pub(crate) fn wake_patrol(&self) {
+        self.patrol_rests.store(false, SeqCst);
+    }
+
+    /// How often to look for connections that wait too long; `None` if there is no such limit.
+    pub(crate) fn patrol_interval(&self) -> Option<Duration> {
+        let guards = &self.guards;
+        let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
+        let shortest = limits.into_iter().flatten().min()?;
+        Some((shortest / 8).clamp(PATROL.0, PATROL.1))
     }
 
     /// Whether a connection may still begin to wait for its peer.
@@ -246,10 +256,7 @@ impl Running {
     /// Cuts off everything that is open and answers how much that was.
     pub(crate) fn cut_all(&self) -> usize {
         let registry = self.registry();
-        for link in registry.links.values() {
-            link.cut.store(true, SeqCst);
-            link.shut_down(Shutdown::Both);
-        }
+        registry.links.values().for_each(|link| link.cut());
         registry.links.len()
     }
 
@@ -257,25 +264,6 @@ impl Running {
     /// panics runs under the lock.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Link {
-    /// Notes what its handler does now. Whoever changes the server's state looks here afterwards,
-    /// and a handler looks at the server's state after this, so neither can miss the other.
-    pub(crate) fn set(&self, activity: Activity) {
-        self.activity.store(activity as u8, SeqCst);
-    }
-
-    fn is(&self, activity: Activity) -> bool {
-        self.activity.load(SeqCst) == activity as u8
-    }
-
-    fn shut_down(&self, how: Shutdown) {
-        if let Some(socket) = &self.socket {
-            // The connection may be gone already, which is what was wanted.
-            let _ = socket.shutdown(how);
-        }
     }
 }
 

@@ -44,6 +44,16 @@ pub(crate) fn perform(
                 answer => return answer,
             }
         },
+        // A send rarely has to wait, and one that does not needs no clock.
+        Deadline::After(_) if matches!(operation, Operation::Send { .. }) => {
+            match operation.attempt(target.fd, Waiting::Refused) {
+                Err(error) if is_pending(&error) => until(target, operation, deadline),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    until(target, operation, deadline)
+                }
+                done => done,
+            }
+        }
         limited => until(target, operation, limited),
     }
 }

@@ -1,0 +1,133 @@
+//! An open connection as seen from outside its handler: what it waits for, and how to end that.
+//!
+//! A handler that waits for its peer says so in one word, with the moment until which it may wait.
+//! Others end the waiting by changing the word and shutting the reading side down, which wakes the
+//! handler with an end of input; the word tells it what that meant. A deadline thus costs a store
+//! and a swap for each read, where a timer in the kernel would cost more than the rest of our code.
+//!
+//! ```text
+//!                     wait(until, what)                      resume
+//!   Working ───────────────────────────► Reading | Between ─────────► Working
+//!                                              │                 │
+//!                        patrol: overdue, drain: time called     └─ what it was
+//!                                              ▼
+//!                                      Overdue | LetGo ──────────► the read fails
+//! ```
+
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+
+use socket::{Deadline, Interest, Poll, Socket, poll};
+
+/// An open connection, shared by its handler and whoever may end it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Its socket; a datagram has none of its own.
+    pub(crate) socket: Option<Socket>,
+    /// The state in the lowest three bits, above them the moment until which it may last.
+    word: AtomicU64,
+    /// Whether it was cut off: every call on it fails from now on.
+    cut: AtomicBool,
+}
+
+/// What a handler waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Its peer, in the middle of something.
+    Reading = 1,
+    /// The next request: it may be closed without loss.
+    Between = 2,
+}
+
+/// Why its waiting was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It has waited for longer than it may.
+    Overdue = 3,
+    /// The server is stopping.
+    LetGo = 4,
+}
+
+const WORKING: u64 = 0;
+const STATE_BITS: u32 = 3;
+const STATE: u64 = (1 << STATE_BITS) - 1;
+/// The latest moment that fits: never.
+pub(crate) const NEVER: u64 = u64::MAX >> STATE_BITS;
+
+impl Link {
+    pub(crate) fn new(socket: Option<Socket>) -> Link {
+        Link { socket, word: AtomicU64::new(WORKING), cut: AtomicBool::new(false) }
+    }
+
+    /// The handler is about to wait, until `until` at the latest. Whoever changes the server's
+    /// state looks at the word afterwards, and the handler looks at the server's state after
+    /// this, so neither can miss the other.
+    pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
+        self.word.store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
+    }
+
+    /// The handler goes on; why its waiting was ended, if it was.
+    pub(crate) fn resume(&self) -> Option<Ending> {
+        match self.word.swap(WORKING, SeqCst) & STATE {
+            state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
+            state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
+            _ => None,
+        }
+    }
+
+    /// Whether it was cut off.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(SeqCst)
+    }
+
+    /// Cuts it off.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, SeqCst);
+        self.shut_down(Shutdown::Both);
+    }
+
+    /// Shows the end of its input to a handler between two requests, unless the next one has
+    /// already arrived: shutting down would lose the rest of that.
+    pub(crate) fn end_between(&self) {
+        let Some(socket) = &self.socket else { return };
+        let mut asked = [Poll::new(socket.as_fd(), Interest::READ)];
+        let arrived = poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0);
+        if !arrived && self.word.load(SeqCst) & STATE == Waiting::Between as u64 {
+            self.shut_down(Shutdown::Read);
+        }
+    }
+
+    /// Ends the waiting of a handler, if it waits for longer than until `now`.
+    pub(crate) fn end_overdue(&self, now: u64) {
+        let word = self.word.load(SeqCst);
+        if word != WORKING && word >> STATE_BITS <= now {
+            self.end(word, Ending::Overdue);
+        }
+    }
+
+    /// Ends the waiting of a handler, if it waits.
+    pub(crate) fn end_waiting(&self, ending: Ending) {
+        let word = self.word.load(SeqCst);
+        if word != WORKING {
+            self.end(word, ending);
+        }
+    }
+
+    /// Ends the wait that `word` stands for, unless it is over already.
+    fn end(&self, word: u64, ending: Ending) {
+        let ended = word & !STATE | ending as u64;
+        if self.word.compare_exchange(word, ended, SeqCst, SeqCst).is_ok() {
+            self.shut_down(Shutdown::Read);
+        }
+    }
+
+    fn shut_down(&self, how: Shutdown) {
+        if let Some(socket) = &self.socket {
+            // The connection may be gone already, which is what was wanted.
+            let _ = socket.shutdown(how);
+        }
+    }
+}
