@@ -1,0 +1,182 @@
+//! The grammar of the command line: every command and every flag, and which variable sets it.
+//!
+//! `serve` has one subcommand for each row of [`services::ALL`], with the row's own settings; the
+//! engines come from [`Engine::ALL`]. Nothing here runs anything. A flag `--first-byte` is the
+//! variable `SWITCHBOARD_FIRST_BYTE`: flag before variable before default.
+
+use std::num::NonZeroUsize;
+
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, Command, value_parser};
+use services::{Form, Row, Setting, duration};
+use switchboard::{Engine, Guards};
+
+/// The whole program.
+pub(crate) fn program() -> Command {
+    Command::new("switchboard")
+        .about("Servers and clients for sockets, in blocking style")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_value_name("COMMAND")
+        .args(global_flags())
+        .after_help(
+            "Every flag has a variable: --first-byte is SWITCHBOARD_FIRST_BYTE.\n\
+             Run switchboard alone for examples.",
+        )
+        .subcommands([serve(), connect()])
+        .subcommands([
+            Command::new("services").about("List the services"),
+            Command::new("engines").about("List the engines; -v says what each is good for"),
+            Command::new("addr")
+                .about("Show how an address is read")
+                .arg(address().required(true).help(ADDRESS_HELP)),
+            Command::new("version").about("Print the version"),
+        ])
+}
+
+/// The grammar of addresses, in short.
+const ADDRESS_HELP: &str = "[SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH or @NAME; \
+     schemes: tcp udp unix unixgram, tcp4 udp6 and so on";
+
+fn serve() -> Command {
+    Command::new("serve")
+        .about("Serve one service, or all of them on loopback")
+        .after_help(
+            "Without a service it is the board: every service on loopback, on its default port \
+             or on the next free one.",
+        )
+        .subcommand_value_name("SERVICE")
+        .subcommand_help_heading("Services")
+        .disable_help_subcommand(true)
+        .args(server_flags())
+        .subcommands(services::ALL.iter().map(|row| service(row)))
+}
+
+fn service(row: &'static Row) -> Command {
+    let arguments = row.settings.iter().filter(|setting| setting.form == Form::Argument);
+    let flags = row.settings.iter().filter(|setting| setting.form != Form::Argument);
+    let schemes: Vec<_> = row.schemes.iter().map(|scheme| scheme.word()).collect();
+    let help = format!(
+        "{ADDRESS_HELP} [default: port {} on loopback, {}]",
+        row.port,
+        schemes.join(" and ")
+    );
+    Command::new(row.name)
+        .about(row.summary)
+        .after_help(row.details)
+        .args(arguments.map(setting))
+        .arg(address().help(help))
+        .args(flags.map(setting))
+}
+
+fn setting(setting: &'static Setting) -> Arg {
+    let arg = Arg::new(setting.name).help(setting.help);
+    let arg = match setting.default {
+        Some(value) => arg.default_value(value),
+        None => arg,
+    };
+    match setting.form {
+        Form::Switch => switch(arg.long(setting.name)),
+        Form::Value(what) => variable(arg.long(setting.name).value_name(what)),
+        Form::Argument => {
+            arg.value_name(setting.name.to_uppercase()).required(setting.default.is_none())
+        }
+    }
+}
+
+fn connect() -> Command {
+    Command::new("connect")
+        .visible_alias("c")
+        .about("Talk to anything: line by line at a terminal, binary-safe in a pipe")
+        .after_help(
+            "The end of the input closes the sending half only; connect ends when the peer closes. \
+             A datagram peer cannot close: there, the end of the input is followed by a wait of \
+             --timeout for answers [default: 1s].",
+        )
+        .arg(address().required(true).help(ADDRESS_HELP))
+}
+
+fn address() -> Arg {
+    Arg::new("address").value_name("ADDR")
+}
+
+fn global_flags() -> Vec<Arg> {
+    let color = PossibleValuesParser::new(["auto", "always", "never"]);
+    let flags = [
+        switch(Arg::new("quiet").short('q').long("quiet"))
+            .conflicts_with("verbose")
+            .help("Errors only"),
+        switch(Arg::new("verbose").short('v').long("verbose")).help("A line per message too"),
+        switch(Arg::new("json").long("json")).help("One JSON object per line on stdout"),
+        variable(Arg::new("color").long("color").value_name("WHEN"))
+            .value_parser(color)
+            .default_value("auto")
+            .help("Colour at a terminal only, always, or never"),
+        variable(Arg::new("timeout").long("timeout").value_name("DURATION"))
+            .value_parser(duration::parse)
+            .help("Give up a connect, or waiting for answers, after this [default: connect 10s]"),
+        switch(Arg::new("ipv4").short('4').long("ipv4"))
+            .conflicts_with("ipv6")
+            .help("IPv4 addresses only"),
+        switch(Arg::new("ipv6").short('6').long("ipv6")).help("IPv6 addresses only"),
+    ];
+    flags.map(|flag| flag.global(true).help_heading("Global options")).to_vec()
+}
+
+fn server_flags() -> Vec<Arg> {
+    let guards = Guards::default();
+    let engines = PossibleValuesParser::new(Engine::ALL.iter().map(|engine| engine.name()));
+    let flags = [
+        variable(Arg::new("engine").long("engine").value_name("ENGINE"))
+            .value_parser(engines.map(|name| name.parse::<Engine>().expect("it is in the list")))
+            .default_value("threads")
+            .help("What runs the connections"),
+        variable(Arg::new("max-connections").long("max-connections").value_name("N"))
+            .value_parser(count)
+            .help("Connections open at once; further ones wait [default: the engine's]"),
+        variable(Arg::new("max-per-ip").long("max-per-ip").value_name("N"))
+            .value_parser(count)
+            .help("Of these, from one address [default: a quarter]"),
+        limit("first-byte", guards.deadline_first_byte).help("Time to the first byte, or off"),
+        limit("idle", guards.deadline_idle).help("Time between two bytes, or off"),
+        variable(Arg::new("grace").long("grace").value_name("DURATION"))
+            .value_parser(duration::parse)
+            .default_value(duration::show(guards.grace))
+            .help("Time to finish after Ctrl-C or SIGTERM; a second one ends at once"),
+        variable(Arg::new("port-file").long("port-file").value_name("FILE"))
+            .value_parser(value_parser!(std::path::PathBuf))
+            .help("Write the port there once connections are accepted"),
+        switch(Arg::new("lan").long("lan"))
+            .help("Listen on all addresses of this machine, not only on loopback"),
+    ];
+    flags.map(|flag| flag.global(true).help_heading("Server options")).to_vec()
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("\"{}\" is not a number from 1 up", text.escape_debug()))
+}
+
+fn limit(name: &'static str, default: Option<std::time::Duration>) -> Arg {
+    variable(Arg::new(name).long(name).value_name("DURATION"))
+        .value_parser(limit_value)
+        .default_value(default.map_or("off".into(), duration::show))
+}
+
+/// A duration, or `off` for no limit.
+fn limit_value(text: &str) -> Result<Limit, String> {
+    if text == "off" { Ok(Limit(None)) } else { duration::parse(text).map(Some).map(Limit) }
+}
+
+/// The value of a limit that can be off. A type of its own, because for clap an `Option` is a value
+/// that may be missing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit(pub(crate) Option<std::time::Duration>);
+
+fn switch(arg: Arg) -> Arg {
+    variable(arg).action(ArgAction::SetTrue).value_parser(BoolishValueParser::new())
+}
+
+/// Gives a flag its variable.
+fn variable(arg: Arg) -> Arg {
+    let name = arg.get_id().as_str().to_uppercase().replace('-', "_");
+    arg.env(format!("SWITCHBOARD_{name}")).hide_env(true)
+}

@@ -1,0 +1,107 @@
+//! How the program ends: one line on stderr, and a code that a script can tell apart.
+//!
+//! The codes are curl's where curl has one, else the number of the errno or of the signal. A code
+//! belongs to what went wrong, not to the command that met it.
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+/// The code of each way to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Success = 0,
+    /// It ran, but the answer is no.
+    No = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// A name has no address.
+    Resolve = 6,
+    /// Nobody answers there.
+    Connect = 7,
+    /// The system does not permit it.
+    Permission = 13,
+    /// What was received cannot be written.
+    Output = 23,
+    /// Time ran out.
+    TimedOut = 28,
+    /// The connection broke.
+    Receive = 56,
+    /// The address is taken.
+    InUse = 98,
+    /// Ended by SIGINT.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The code of an operation's error, where the kind of error decides; else `other`.
+    pub(crate) fn of(kind: ErrorKind, other: Exit) -> Exit {
+        match kind {
+            ErrorKind::PermissionDenied => Exit::Permission,
+            ErrorKind::TimedOut => Exit::TimedOut,
+            ErrorKind::AddrInUse => Exit::InUse,
+            ErrorKind::InvalidInput => Exit::Usage,
+            _ => other,
+        }
+    }
+
+    /// The code of a signal that ended the program.
+    pub(crate) fn of_signal(signal: Option<i32>) -> Exit {
+        match signal {
+            Some(SIGTERM) => Exit::Terminated,
+            _ => Exit::Interrupted,
+        }
+    }
+}
+
+/// The number of SIGTERM on every Unix. `signal(7)`.
+const SIGTERM: i32 = 15;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why the program ends before its work is done.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The code to end with.
+    pub(crate) exit: Exit,
+    /// What to say; nothing where silence is right.
+    pub(crate) message: Option<String>,
+}
+
+impl Failure {
+    /// Ends with this code and this line: what failed, on which address, why, what to do.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: Some(message.into()) }
+    }
+
+    /// Ends without a word.
+    pub(crate) fn quiet(exit: Exit) -> Failure {
+        Failure { exit, message: None }
+    }
+
+    /// For output that cannot be written. A closed pipe is no failure: whoever read it has had
+    /// enough.
+    pub(crate) fn output(error: &io::Error) -> Failure {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::quiet(Exit::Success),
+            _ => Failure::new(Exit::Output, format!("write: {}", switchboard::plain(error))),
+        }
+    }
+}
+
+impl From<switchboard::Error> for Failure {
+    fn from(error: switchboard::Error) -> Failure {
+        let exit =
+            if error.is_resolve() { Exit::Resolve } else { Exit::of(error.kind(), Exit::No) };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+/// What every command answers.
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;

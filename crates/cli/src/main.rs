@@ -1,0 +1,121 @@
+//! The `switchboard` program: servers, and the clients that exercise them.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `args.rs`, `options.rs` | the grammar of the command line; what it said, as values |
+//! | `serve.rs`, `board.rs` | one service; all of them |
+//! | `log.rs`, `json.rs`, `port_file.rs`, `reach.rs` | what a server tells, and to whom |
+//! | `connect.rs`, `pipe.rs`, `prompt.rs`, `screen.rs` | the client, in a pipe and at a terminal |
+//! | `list.rs` | the lists, and how an address is read |
+//! | `output.rs`, `exit.rs` | stdout, stderr, colour; exit codes |
+//!
+//! It deliberately contains no server and no protocol: those are in the libraries, which can do
+//! nothing less than this program.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod args;
+mod board;
+mod connect;
+mod exit;
+mod json;
+mod list;
+mod log;
+mod options;
+mod output;
+mod pipe;
+mod port_file;
+mod prompt;
+mod reach;
+mod screen;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use exit::{Exit, Failure, Result};
+use options::Global;
+
+fn main() -> ExitCode {
+    let ended = match args::program().try_get_matches() {
+        Ok(matches) => run(&matches),
+        Err(error) => refused(&error),
+    };
+    match ended {
+        Ok(()) => Exit::Success.into(),
+        Err(Failure { exit, message }) => {
+            if let Some(message) = message {
+                output::note(&format!("switchboard: {}", message.trim_end()));
+            }
+            exit.into()
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result {
+    let Some((command, matches)) = matches.subcommand() else { return output::data(FIRST_HELP) };
+    let global = Global::of(matches);
+    match command {
+        "serve" => serve::run(matches, &global),
+        "connect" => connect::run(matches, &global),
+        "services" => list::services(&global),
+        "engines" => list::engines(&global),
+        "addr" => list::address(matches, &global),
+        "version" => list::version(&global),
+        other => unreachable!("{other} is in the grammar but not here"),
+    }
+}
+
+/// What clap could not read, in one line; or the help it was asked for.
+fn refused(error: &clap::Error) -> Result {
+    if !error.use_stderr() {
+        let styled = error.render();
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+        let plain = !terminal || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        return output::data(&match plain {
+            true => styled.to_string(),
+            false => styled.ansi().to_string(),
+        });
+    }
+    let text = error.render().to_string();
+    let mut said = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = said.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    let mut line = what.to_owned();
+    let (mut remedy, mut command) = (None, "switchboard".to_owned());
+    for more in said {
+        if let Some(usage) = more.strip_prefix("Usage: ") {
+            let words = usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-']));
+            command = words.collect::<Vec<_>>().join(" ");
+        } else if line.ends_with(':') {
+            line = format!("{line} {more}");
+        } else if !more.starts_with("For more") {
+            remedy.get_or_insert(more.trim_matches(['[', ']']).to_owned());
+        }
+    }
+    let explained = error.kind() == clap::error::ErrorKind::ValueValidation;
+    match remedy {
+        Some(remedy) => line = format!("{line} ({remedy})"),
+        None if explained => {}
+        None => line = format!("{line} (try {command} --help)"),
+    }
+    Err(Failure::new(Exit::Usage, screen::visible(line.as_bytes())))
+}
+
+/// What is shown to somebody who does not know what to type.
+const FIRST_HELP: &str = "\
+switchboard: servers and clients for sockets. The same service runs one connection at a time or
+a thread for each; only --engine changes.
+
+  switchboard serve                          every service on loopback, with a line to try for each
+  switchboard serve echo                     one service on its own port: 7007, TCP and UDP
+  switchboard serve upper 0.0.0.0:8888       open to the network; --lan says where it is reached
+  switchboard serve hello --engine serial    one client at a time: watch the second one wait
+  switchboard serve echo /tmp/echo.sock      on a Unix socket
+  switchboard connect 7007                   talk to it: type a line, see the answer
+  printf hello | switchboard connect 8888    the same in a pipe, any bytes
+  switchboard addr localhost:http            how an address is read
+
+switchboard --help lists every command, switchboard serve --help every limit of a server.
+";

@@ -1,0 +1,147 @@
+//! What the command line said, as values: the options of every command and those of every server.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use switchboard::socket::{Endpoint, Family, Scheme};
+use switchboard::{Address, Engine, Guards, Server};
+
+use crate::args::Limit;
+use crate::exit::{Exit, Failure, Result};
+
+/// The options of every command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Global {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) json: bool,
+    pub(crate) color: When,
+    /// `None`: each command has its own default.
+    pub(crate) timeout: Option<Duration>,
+    /// IPv4 or IPv6, if only one will do.
+    pub(crate) family: Option<Family>,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Global {
+    pub(crate) fn of(matches: &ArgMatches) -> Global {
+        let family = match (matches.get_flag("ipv4"), matches.get_flag("ipv6")) {
+            (true, _) => Some(Family::INET),
+            (_, true) => Some(Family::INET6),
+            _ => None,
+        };
+        let color = match matches.get_one::<String>("color").map(String::as_str) {
+            Some("always") => When::Always,
+            Some("never") => When::Never,
+            _ => When::Auto,
+        };
+        Global {
+            quiet: matches.get_flag("quiet"),
+            verbose: matches.get_flag("verbose"),
+            json: matches.get_flag("json"),
+            color,
+            timeout: matches.get_one("timeout").copied(),
+            family,
+        }
+    }
+
+    /// Reads the argument `ADDR`, if it was given. With -4 or -6 a scheme for both becomes that for
+    /// one.
+    ///
+    /// # Errors
+    /// Text that is not an address.
+    pub(crate) fn address(&self, matches: &ArgMatches) -> Result<Option<Address>> {
+        let Some(text) = matches.get_one::<String>("address") else { return Ok(None) };
+        let read = |text: &str| text.parse::<Address>();
+        let address = match (read(text), self.scheme(Scheme::Tcp)) {
+            (Ok(Address { scheme: None, .. }), scheme) if scheme != Scheme::Tcp => {
+                // Only the parser knows a bare port, whose loopback depends on the family.
+                let prefixed = read(&format!("{}://{text}", scheme.word()));
+                prefixed.or_else(|_| read(text))
+            }
+            (address, _) => address,
+        };
+        let mut address = address.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        address.scheme = address.scheme.map(|scheme| self.scheme(scheme));
+        Ok(Some(address))
+    }
+
+    /// The scheme that asks for the same in one family.
+    pub(crate) fn scheme(&self, scheme: Scheme) -> Scheme {
+        match (scheme, self.family) {
+            (Scheme::Tcp, Some(Family::INET)) => Scheme::Tcp4,
+            (Scheme::Tcp, Some(Family::INET6)) => Scheme::Tcp6,
+            (Scheme::Udp, Some(Family::INET)) => Scheme::Udp4,
+            (Scheme::Udp, Some(Family::INET6)) => Scheme::Udp6,
+            (other, _) => other,
+        }
+    }
+
+    /// The socket addresses that `address` stands for, in the order in which to try them.
+    ///
+    /// # Errors
+    /// A name without one, or an address that is no place to connect to.
+    pub(crate) fn resolve(&self, address: &Address) -> Result<Vec<Endpoint>> {
+        let fail = |why: String| Failure::new(Exit::Resolve, why);
+        let mut endpoints = address.resolve().map_err(|error| fail(error.to_string()))?;
+        if let Some(family) = self.family {
+            let inet = |family| family == Family::INET || family == Family::INET6;
+            endpoints.retain(|end| end.family == family || !inet(end.family));
+        }
+        match endpoints.is_empty() {
+            true => Err(fail(format!("cannot resolve {address}: no address in that family"))),
+            false => Ok(endpoints),
+        }
+    }
+}
+
+/// The options of every server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerOptions {
+    pub(crate) engine: Engine,
+    pub(crate) port_file: Option<PathBuf>,
+    pub(crate) lan: bool,
+    pub(crate) guards: Guards,
+    messages: bool,
+}
+
+impl ServerOptions {
+    pub(crate) fn of(matches: &ArgMatches, global: &Global) -> ServerOptions {
+        let count = |name| matches.get_one::<NonZeroUsize>(name).map(|count| count.get());
+        let limit = |name| matches.get_one::<Limit>(name).and_then(|limit| limit.0);
+        let standard = Guards::default();
+        let grace = matches.get_one("grace").copied().unwrap_or(standard.grace);
+        let guards = Guards {
+            limit_connections: count("max-connections"),
+            limit_per_address: count("max-per-ip"),
+            deadline_first_byte: limit("first-byte"),
+            deadline_idle: limit("idle"),
+            grace,
+            ..standard
+        };
+        ServerOptions {
+            engine: matches.get_one("engine").copied().unwrap_or(Engine::Threads),
+            port_file: matches.get_one("port-file").cloned(),
+            lan: matches.get_flag("lan"),
+            guards,
+            messages: global.verbose,
+        }
+    }
+
+    /// A server with these options and no listener yet.
+    pub(crate) fn server(&self) -> Server {
+        Server::new()
+            .with_engine(self.engine)
+            .with_guards(self.guards.clone())
+            .with_message_events(self.messages)
+    }
+}

@@ -1,0 +1,75 @@
+//! The client in a pipe: bytes in, bytes out, and nothing else.
+//!
+//! Whatever stdin has goes to the peer, whatever the peer sends goes to stdout, in the pieces in
+//! which it comes. On a datagram socket each piece read from stdin is one datagram. Only where
+//! stdout is a terminal are bytes changed, so that a peer cannot control it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use switchboard::Deadline;
+
+use crate::connect::Connected;
+use crate::exit::{Failure, Result};
+use crate::screen::Screen;
+
+/// What is moved at once: the size of a pipe.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The most that fits into one datagram over IPv4. RFC 768.
+const DATAGRAM_BYTES: usize = 65_507;
+
+/// Talks until the peer has finished.
+pub(crate) fn run(connected: Connected) -> Result {
+    let connected = Arc::new(connected);
+    let sender = Arc::clone(&connected);
+    // Never joined: it may wait for input that no longer matters.
+    std::thread::Builder::new()
+        .name("send".into())
+        .spawn(move || send(&sender))
+        .map_err(|error| connected.failed("start a thread for", &error))?;
+    receive(&connected)
+}
+
+/// Sends all of stdin. Errors are left to the receiving side, which sees what the peer said before
+/// it broke off.
+fn send(connected: &Connected) {
+    let mut stdin = io::stdin().lock();
+    let mut room = vec![0; if connected.datagram { DATAGRAM_BYTES } else { PIECE_BYTES }];
+    loop {
+        match stdin.read(&mut room) {
+            Ok(0) => break,
+            Ok(count) => match connected.socket.send_all(&room[..count]) {
+                Ok(()) => {}
+                // The answer to an earlier datagram; this one may be luckier.
+                Err(error) if connected.datagram && is_refusal(&error) => {}
+                Err(_) => break,
+            },
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    connected.finish_sending();
+}
+
+fn receive(connected: &Connected) -> Result {
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    let mut output = File::from(output.map_err(|error| Failure::output(&error))?);
+    let mut screen = io::stdout().is_terminal().then(Screen::default);
+    let mut room = vec![0; PIECE_BYTES];
+    while let Some(bytes) = connected.receive(&mut room, Deadline::Never)? {
+        let written = match &mut screen {
+            Some(screen) => output.write_all(screen.show(bytes).as_bytes()),
+            None => output.write_all(bytes),
+        };
+        written.map_err(|error| Failure::output(&error))?;
+    }
+    let rest = screen.map(|mut screen| screen.end()).unwrap_or_default();
+    output.write_all(rest.as_bytes()).map_err(|error| Failure::output(&error))
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionRefused
+}

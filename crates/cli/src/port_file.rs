@@ -1,0 +1,67 @@
+//! `--port-file`: the port in decimal, for whoever started the server on port 0.
+//!
+//! The file appears whole or not at all: it is written under another name and renamed. It goes when
+//! the server ends, so that nobody is sent to a port that is somebody else's by then. A file that
+//! is not a regular one (`/dev/stderr`, a pipe) is written to and left alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use switchboard::Address;
+use switchboard::socket::Place;
+
+use crate::output::note;
+
+/// A port file, or none if none was asked for.
+#[derive(Debug)]
+pub(crate) struct PortFile {
+    path: Option<PathBuf>,
+    written: AtomicBool,
+}
+
+impl PortFile {
+    /// Will be at `path`.
+    pub(crate) fn new(path: Option<PathBuf>) -> PortFile {
+        PortFile { path, written: AtomicBool::new(false) }
+    }
+
+    /// A listener is up: writes its port, unless there was one before. A server that is up is not
+    /// ended because nobody can read its port.
+    pub(crate) fn listening(&self, address: &Address) {
+        let (Some(path), Place::Inet(_, port)) = (&self.path, &address.place) else { return };
+        if self.written.swap(true, SeqCst) {
+            return;
+        }
+        if let Err(error) = write(path, &format!("{port}\n")) {
+            self.written.store(false, SeqCst);
+            let why = switchboard::plain(&error);
+            note(&format!("switchboard: write {}: {why}", path.display()));
+        }
+    }
+
+    /// The server has ended: nobody is to find its port any more.
+    pub(crate) fn remove(&self) {
+        if let (Some(path), true) = (&self.path, self.written.load(SeqCst))
+            && is_regular(path)
+        {
+            // Somebody may have removed it already; then that is done.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if !is_regular(path) {
+        return std::fs::write(path, text);
+    }
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{}", std::process::id()));
+    let written = std::fs::write(&name, text).and_then(|()| std::fs::rename(&name, path));
+    written.inspect_err(|_| drop(std::fs::remove_file(&name)))
+}
+
+/// Whether a regular file is or can be there.
+fn is_regular(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |found| found.is_file())
+}

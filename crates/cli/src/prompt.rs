@@ -1,0 +1,247 @@
+//! The client at a terminal: a line is edited and sent with its newline; what the peer sends
+//! appears above the prompt, with everything made visible that could control the terminal.
+//!
+//! ```text
+//!   this thread: prompt ─► send        the receiver: peer and signals ─► shows, or ends it all
+//!        ▲                                   │
+//!        └──────────── SIGINT ◄──────────────┘
+//! ```
+//! A prompt waits for keys and for nothing else, so that when the peer has closed, the receiver
+//! wakes it with the one thing it also listens to: an interrupt. Only the prompt's thread touches
+//! the modes of the terminal, which is therefore always put back as it was found.
+//!
+//! An empty line sends nothing and prompts again (seed 002: a message of no bytes is no message,
+//! and waiting for its answer would never end).
+
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
+use rustyline::error::ReadlineError;
+use rustyline::{Config, DefaultEditor, ExternalPrinter};
+use switchboard::socket::signal::{StopSignals, stop_signals};
+use switchboard::socket::{Interest, Poll, poll};
+use switchboard::{Deadline, plain};
+
+use crate::connect::Connected;
+use crate::exit::{Exit, Failure, Result};
+use crate::options::Global;
+use crate::output::note;
+use crate::pipe;
+use crate::screen::Screen;
+
+const PROMPT: &str = ">>: ";
+
+/// How long the beginning of a line waits for its end before it is shown as it is.
+const LINE_WAIT: Duration = Duration::from_millis(50);
+
+/// How often a prompt that may just be starting is woken again.
+const WAKE_EVERY: Duration = Duration::from_millis(20);
+
+/// How much is kept while there is no prompt: while a line is sent, or a paste of many is worked off.
+const HELD_MAX: usize = 64 * 1024;
+
+/// What is received at once.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// What the two threads share.
+struct Talk {
+    connected: Connected,
+    signals: StopSignals,
+    /// How the receiving ended, once it has.
+    ended: OnceLock<Result>,
+    /// A line is being edited, so that what comes can be shown above it.
+    editing: AtomicBool,
+    /// The prompt is gone and needs no more waking.
+    left: AtomicBool,
+}
+
+/// Talks until the peer has finished, or the user has.
+pub(crate) fn run(connected: Connected, global: &Global) -> Result {
+    let config = Config::builder().auto_add_history(true).bracketed_paste(false).build();
+    let Ok(mut editor) = DefaultEditor::with_config(config) else { return pipe::run(connected) };
+    // A terminal that cannot move its cursor is used as it is.
+    let Ok(printer) = editor.create_external_printer() else { return pipe::run(connected) };
+    if !global.quiet {
+        note(&format!("connected to {connected}; Ctrl-D ends the input, Ctrl-C the program"));
+    }
+    let signals = stop_signals().map_err(|error| connected.failed("take signals for", &error))?;
+    let (ended, [editing, left]) = (OnceLock::new(), [false, false].map(AtomicBool::new));
+    let talk = Arc::new(Talk { connected, signals, ended, editing, left });
+    let receiver = {
+        let talk = Arc::clone(&talk);
+        let body = move || talk.receive_all(printer);
+        std::thread::Builder::new().name("receive".into()).spawn(body)
+    };
+    let receiver = receiver.map_err(|error| talk.connected.failed("start", &error))?;
+    let said = talk.send_all(&mut editor);
+    drop(editor); // from here on the receiver writes to the terminal itself
+    talk.finish(said, receiver)
+}
+
+/// Why the prompt ended.
+enum Said {
+    /// End of input.
+    Everything,
+    /// Ctrl-C, or the receiver's wake-up.
+    Interrupted,
+    /// A line that could not be sent, or a terminal that broke.
+    Failed(Failure),
+}
+
+impl Talk {
+    /// The prompt: sends line by line.
+    fn send_all(&self, editor: &mut DefaultEditor) -> Said {
+        while self.ended.get().is_none() {
+            self.editing.store(true, SeqCst);
+            let line = editor.readline(PROMPT);
+            self.editing.store(false, SeqCst);
+            let mut line = match line {
+                Ok(line) => line,
+                Err(ReadlineError::Eof) => return Said::Everything,
+                Err(ReadlineError::Interrupted) => return Said::Interrupted,
+                Err(error) => {
+                    let why = format!("read from the terminal: {error}");
+                    return Said::Failed(Failure::new(Exit::No, why));
+                }
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            line.push('\n');
+            if let Err(error) = self.connected.socket.send_all(line.as_bytes()) {
+                return Said::Failed(self.connected.failed("send to", &error));
+            }
+        }
+        Said::Interrupted
+    }
+
+    /// After the prompt: waits for what the peer still has to say, if it is to be heard.
+    fn finish(self: Arc<Talk>, said: Said, receiver: JoinHandle<()>) -> Result {
+        self.left.store(true, SeqCst);
+        receiver.thread().unpark();
+        let interrupted = match said {
+            Said::Everything => {
+                self.finish_sending();
+                false
+            }
+            Said::Interrupted => true,
+            Said::Failed(failure) => {
+                // The receiver knows better why the connection broke, if it has seen it too.
+                return self.outcome().unwrap_or(Err(failure));
+            }
+        };
+        if interrupted {
+            return self.outcome().unwrap_or(Err(Failure::quiet(Exit::Interrupted)));
+        }
+        receiver.join().expect("the receiver runs no code that panics");
+        self.outcome().unwrap_or(Ok(()))
+    }
+
+    /// Closes the sending half. The wait for answers is the receiver's to end, by hearing the peer
+    /// close or a signal.
+    fn finish_sending(self: &Arc<Talk>) {
+        let talk = Arc::clone(self);
+        let waiting = std::thread::Builder::new().name("finish".into());
+        // Without a thread there is no waiting: everything ends now.
+        if waiting.spawn(move || talk.connected.finish_sending()).is_err() {
+            let _ = self.connected.socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How the receiving ended, if it has.
+    fn outcome(&self) -> Option<Result> {
+        self.ended.get().map(|ended| match ended {
+            Ok(()) => Ok(()),
+            Err(Failure { exit, message }) => {
+                Err(Failure { exit: *exit, message: message.clone() })
+            }
+        })
+    }
+
+    /// The receiver: shows what comes, then ends everything.
+    fn receive_all(&self, mut printer: impl ExternalPrinter) {
+        let ended = self.show_all(&mut printer);
+        if ended.is_ok() && !self.left.load(SeqCst) {
+            self.print(&mut printer, "closed by the peer\n");
+            // A message is shown before the next is taken, so when this one has been handed over,
+            // what the peer said last is on the screen. One line up and down again shows nothing.
+            self.print(&mut printer, "\x1b[A\n");
+        }
+        self.ended.set(ended).expect("there is one receiver");
+        // Wakes a send that the peer does not take.
+        let _ = self.connected.socket.shutdown(Shutdown::Both);
+        while !self.left.load(SeqCst) {
+            // A process can always signal itself.
+            let _ = kill_process(getpid(), Signal::INT);
+            std::thread::park_timeout(WAKE_EVERY);
+        }
+    }
+
+    /// Shows what comes, whole lines where possible, until there is no more.
+    fn show_all(&self, printer: &mut impl ExternalPrinter) -> Result {
+        let (mut screen, mut line) = (Screen::default(), String::new());
+        let mut room = vec![0; PIECE_BYTES];
+        loop {
+            let wait = if line.is_empty() { None } else { Some(LINE_WAIT) };
+            let woken = self.wait(wait)?;
+            match woken {
+                Woken::Signal => {
+                    return Err(Failure::quiet(Exit::of_signal(self.signals.signal())));
+                }
+                Woken::Peer => match self.connected.receive(&mut room, Deadline::Immediate)? {
+                    Some(bytes) => line.push_str(&screen.show(bytes)),
+                    None => break,
+                },
+                Woken::Nothing => {}
+            }
+            // Between two prompts it would overtake what the last one has not shown yet.
+            if self.editing.load(SeqCst) || self.left.load(SeqCst) || line.len() > HELD_MAX {
+                let whole = line.rfind('\n').map_or(0, |end| end + 1);
+                let end = if woken == Woken::Nothing { line.len() } else { whole };
+                if end > 0 {
+                    let rest = line.split_off(end);
+                    self.print(printer, &std::mem::replace(&mut line, rest));
+                }
+            }
+        }
+        line.push_str(&screen.end());
+        if !line.is_empty() {
+            self.print(printer, &line);
+        }
+        Ok(())
+    }
+
+    fn wait(&self, wait: Option<Duration>) -> Result<Woken> {
+        let peer = Poll::new(self.connected.socket.as_fd(), Interest::READ);
+        let mut both = [peer, Poll::new(self.signals.asked(), Interest::READ)];
+        poll(&mut both, wait.into())
+            .map_err(|error| Failure::new(Exit::Receive, format!("poll: {}", plain(&error))))?;
+        Ok(match (both[0].ready.read, both[1].ready.read) {
+            (_, true) => Woken::Signal,
+            (true, _) => Woken::Peer,
+            _ => Woken::Nothing,
+        })
+    }
+
+    /// Shows text above the prompt, or where the cursor is if there is none.
+    fn print(&self, printer: &mut impl ExternalPrinter, text: &str) {
+        if printer.print(text.to_owned()).is_err() {
+            // A terminal that is gone shows nothing; the prompt finds out.
+            let _ = io::stdout().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// What a wait ended with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Peer,
+    Signal,
+    Nothing,
+}

@@ -1,0 +1,170 @@
+//! `serve SERVICE`: one service, on one address or on its own ports.
+//!
+//! Without an address it listens wherever its row says, on loopback; `serve` alone is the board.
+//! Running a server is the same for both and is at the end of this file.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use services::{Form, Row, Settings};
+use switchboard::socket::signal::stop_signals;
+use switchboard::socket::{Family, Host, Interest, Place, Poll, Scheme, poll};
+use switchboard::{Address, Deadline, Event, Server};
+
+use crate::board;
+use crate::exit::{Exit, Failure, Result};
+use crate::json::Object;
+use crate::log::Log;
+use crate::options::{Global, ServerOptions};
+use crate::output::note;
+use crate::port_file::PortFile;
+use crate::reach;
+
+pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
+    match matches.subcommand() {
+        None => board::run(&ServerOptions::of(matches, global), global),
+        Some((name, matches)) => {
+            let row = services::find(name).expect("the grammar has the services of the list");
+            let global = Global::of(matches);
+            one(row, matches, &global, &ServerOptions::of(matches, &global))
+        }
+    }
+}
+
+fn one(row: &Row, matches: &ArgMatches, global: &Global, options: &ServerOptions) -> Result {
+    let settings = settings(row, matches)?;
+    let addresses = match global.address(matches)? {
+        Some(address) => vec![checked(row, address, global, options.lan)?],
+        None => standard(row, row.port, global, options.lan),
+    };
+    if options.port_file.is_some() && !matches!(addresses[0].place, Place::Inet(..)) {
+        let why = format!("--port-file: {} has no port", addresses[0]);
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    let log = Arc::new(Log::new(global, false));
+    let port_file = Arc::new(PortFile::new(options.port_file.clone()));
+    let events = {
+        let (log, port_file) = (Arc::clone(&log), Arc::clone(&port_file));
+        move |event: &Event<'_>| {
+            log.event(event);
+            if let Event::Listening { address, service, .. } = event {
+                tell_reach(&log, service, address);
+                port_file.listening(address);
+            }
+        }
+    };
+    let mut server = options.server().with_events(events);
+    for address in &addresses {
+        server = server.bind(address, make(row, &settings)?)?;
+    }
+    let ended = serve(server, &log);
+    port_file.remove();
+    ended
+}
+
+/// What the command line set of a service.
+fn settings(row: &Row, matches: &ArgMatches) -> Result<Settings> {
+    let mut settings = Settings::new(row.settings);
+    for setting in row.settings {
+        let given = match setting.form {
+            Form::Switch => matches.get_flag(setting.name).then(String::new),
+            Form::Value(_) | Form::Argument => matches.get_one::<String>(setting.name).cloned(),
+        };
+        if let Some(value) = given {
+            settings.set(setting.name, value).expect("it is in the list it came from");
+        }
+    }
+    Ok(settings)
+}
+
+/// A service with these settings.
+pub(crate) fn make(row: &Row, settings: &Settings) -> Result<Box<dyn switchboard::Service>> {
+    (row.make)(settings)
+        .map_err(|why| Failure::new(Exit::Usage, format!("serve {}: {why}", row.name)))
+}
+
+/// Where a service listens unless told otherwise, but on this port.
+pub(crate) fn standard(row: &Row, port: u16, global: &Global, lan: bool) -> Vec<Address> {
+    let six = global.family == Some(Family::INET6);
+    let host: IpAddr = if six { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+    let host = if lan { opened(host) } else { host };
+    let at = |scheme: &Scheme| Address {
+        scheme: Some(global.scheme(*scheme)),
+        place: Place::Inet(Host::Ip(host), port),
+    };
+    row.schemes.iter().map(at).collect()
+}
+
+/// The given address, with the service's usual scheme if it has none.
+fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Result<Address> {
+    let no = |why: String| Failure::new(Exit::Usage, format!("serve {} {why}", row.name));
+    if matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::Vsock(..)) {
+        return Err(no(format!("{address}: cannot listen there (try 127.0.0.1:{})", row.port)));
+    }
+    let scheme = address.scheme.unwrap_or_else(|| global.scheme(row.schemes[0]));
+    if !row.speaks(scheme) {
+        let own: Vec<_> = row.schemes.iter().map(|scheme| scheme.word()).collect();
+        let (word, own) = (scheme.word(), own.join(" or "));
+        return Err(no(format!("{address}: it does not speak {word} (try {own})")));
+    }
+    address.scheme = Some(scheme);
+    if let (true, Place::Inet(Host::Ip(host), _)) = (lan, &mut address.place) {
+        *host = if host.is_loopback() { opened(*host) } else { *host };
+    }
+    Ok(address)
+}
+
+/// All addresses of the same family.
+fn opened(host: IpAddr) -> IpAddr {
+    if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+/// For a server on all addresses: which those are.
+pub(crate) fn tell_reach(log: &Log, service: &str, address: &Address) {
+    if log.is_quiet() {
+        return;
+    }
+    for place in reachable(address) {
+        match log.is_json() {
+            true => {
+                let object = Object::new("reachable").text("service", service);
+                log.json_line(object.text("address", &place.to_string()));
+            }
+            false => note(&format!("switchboard: {service} reached at {place}")),
+        }
+    }
+}
+
+/// The addresses of this machine behind `0.0.0.0` or `[::]`; none for any other.
+fn reachable(address: &Address) -> Vec<Address> {
+    let Place::Inet(Host::Ip(host), port) = &address.place else { return Vec::new() };
+    if !host.is_unspecified() {
+        return Vec::new();
+    }
+    // A machine that does not tell its addresses still serves on them.
+    let found = reach::addresses(*host).unwrap_or_default();
+    let at = |ip| Address { scheme: address.scheme, place: Place::Inet(Host::Ip(ip), *port) };
+    found.into_iter().map(at).collect()
+}
+
+/// Serves until asked to stop, and says how that went.
+pub(crate) fn serve(server: Server, log: &Log) -> Result {
+    log.controls(server.control());
+    let ended = server.serve_forever();
+    if let Some(exit) = second_signal() {
+        return Err(Failure::quiet(exit));
+    }
+    ended.map_err(|error| match error.is_timeout() {
+        true => Failure::new(Exit::No, error.to_string()),
+        false => error.into(),
+    })
+}
+
+/// The exit code of a server that was told twice to stop.
+fn second_signal() -> Option<Exit> {
+    let signals = stop_signals().ok()?;
+    let mut again = [Poll::new(signals.again(), Interest::READ)];
+    let came = poll(&mut again, Deadline::Immediate).is_ok_and(|count| count > 0);
+    came.then(|| Exit::of_signal(signals.signal()))
+}

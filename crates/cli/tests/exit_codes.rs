@@ -1,0 +1,155 @@
+//! Every way to fail has one line on stderr, nothing on stdout, and its own exit code.
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use support::{fresh_path, has, run, skip, switchboard, told};
+
+/// The command must end with this code, and with one line in which these words stand.
+fn fails(output: &Output, code: i32, words: &[&str]) {
+    assert_eq!(output.status.code(), Some(code), "{}", told(output));
+    assert_eq!(output.stdout, b"", "{}", told(output));
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(line.starts_with("switchboard: ") && line.matches('\n').count() == 1, "{line}");
+    for word in words {
+        assert!(line.contains(word), "\"{word}\" is not in: {line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_2() {
+    let rows: [(&[&str], &[&str]); 12] = [
+        (&["serve", "echo", "::1:80"], &["[::1]:80"]),
+        (&["serve", "echo", "127.0.0.1"], &["port is missing", "127.0.0.1:7007"]),
+        (&["serve", "echo", "127.0.0.1:99999"], &["99999"]),
+        (&["serve", "upper", "udp://127.0.0.1:0"], &["udp", "try tcp"]),
+        (&["serve", "hello", "0", "--delay", "5"], &["--delay", "5s"]),
+        (&["serve", "echo", "0", "--idle", "soon"], &["--idle", "soon", "500ms"]),
+        (&["serve", "echo", "0", "--max-connections", "0"], &["--max-connections"]),
+        (&["serve", "nothing"], &["nothing", "switchboard serve --help"]),
+        (&["serve", "echo", "0", "--engine", "steam"], &["steam", "threads"]),
+        (&["serve", "echo", "@x", "--port-file", "x"], &["--port-file", "no port"]),
+        (&["connect"], &["<ADDR>"]),
+        (&["serve", "echo", "\u{1b}[2J"], &["control character"]),
+    ];
+    for (args, words) in rows {
+        let output = run(&mut switchboard(args), b"");
+        fails(&output, 2, words);
+        assert!(!output.stderr.contains(&0x1b), "{}", told(&output));
+    }
+    let output = run(switchboard(&["services"]).env("SWITCHBOARD_TIMEOUT", "5"), b"");
+    fails(&output, 2, &["5s"]);
+}
+
+#[test]
+fn a_taken_address_is_98() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&mut switchboard(&["serve", "echo", &address]), b"");
+    fails(&output, 98, &[&format!("bind tcp://{address}: address already in use"), "port 0"]);
+}
+
+#[test]
+fn a_file_in_the_way_of_a_socket_is_98_and_stays() {
+    let path = fresh_path("file");
+    std::fs::write(&path, "precious").unwrap();
+    let output = run(&mut switchboard(&["serve", "echo", path.to_str().unwrap()]), b"");
+    fails(&output, 98, &["address already in use"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_right_that_is_missing_is_13() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = fresh_path("read-only");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+    let socket = folder.join("socket");
+    let mut places = vec![socket.to_str().unwrap()];
+    let start = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    match start.ok().and_then(|start| start.trim().parse::<u16>().ok()) {
+        Some(0..=80) => skip("port 80 needs no privilege here"),
+        _ => places.push("127.0.0.1:80"),
+    }
+    for place in places {
+        let program = env!("CARGO_BIN_EXE_switchboard");
+        let mut command = Command::new(program);
+        if rustix::process::geteuid().is_root() {
+            // Root without its capabilities is stopped by permissions like everybody else.
+            if !has("setpriv") {
+                break;
+            }
+            command = Command::new("setpriv");
+            command.args(["--bounding-set=-all", "--inh-caps=-all", program]);
+        }
+        let output = run(command.args(["serve", "echo", place]), b"");
+        fails(&output, 13, &["bind ", place, "permission denied ("]);
+    }
+    std::fs::remove_dir(&folder).unwrap();
+}
+
+#[test]
+fn a_name_nobody_knows_is_6() {
+    for command in [&["connect"][..], &["serve", "echo"]] {
+        // ".invalid" is reserved for names that do not exist. RFC 6761, 6.4.
+        let args = [command, &["nobody.invalid:7007"]].concat();
+        fails(&run(&mut switchboard(&args), b""), 6, &["nobody.invalid"]);
+    }
+    let output = run(&mut switchboard(&["connect", "-6", "127.0.0.1:7007"]), b"");
+    fails(&output, 6, &["127.0.0.1"]);
+}
+
+#[test]
+fn an_address_where_nobody_listens_is_7() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let output = run(&mut switchboard(&["connect", &address]), b"");
+    fails(&output, 7, &[&format!("connect {address}: connection refused ("), "switchboard serve"]);
+    let path = fresh_path("no-socket");
+    fails(&run(&mut switchboard(&["connect", path.to_str().unwrap()]), b""), 7, &["no such"]);
+    // A datagram is refused only after it was sent.
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = format!("udp://{}", udp.local_addr().unwrap());
+    drop(udp);
+    fails(&run(&mut switchboard(&["connect", &address]), b"hi"), 7, &["connection refused"]);
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_28_when_there_is_a_limit() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let output = run(&mut switchboard(&["connect", "--timeout", "50ms", &address]), b"hi");
+    fails(&output, 28, &["receive from", &address, "timed out"]);
+}
+
+#[test]
+fn a_connection_that_breaks_is_56() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let resetting = std::thread::spawn(move || {
+        let (peer, _) = listener.accept().unwrap();
+        // Closing with input unread resets the connection.
+        peer.peek(&mut [0]).unwrap();
+    });
+    let output = run(&mut switchboard(&["connect", &address]), b"unread");
+    resetting.join().unwrap();
+    fails(&output, 56, &["receive from", &address, "connection reset"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_23_but_a_closed_pipe_is_nothing() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = switchboard(&["services"]);
+    let child = child.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    fails(&child.wait_with_output().unwrap(), 23, &["write", "no space"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = switchboard(&["services"]);
+    let child = child.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+}

@@ -1,0 +1,123 @@
+//! `connect` at a terminal: a prompt, answers above it, nothing sent for an empty line, no control
+//! byte of the peer on the screen, and a terminal that is afterwards as it was.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use support::{LIMIT, Running, python};
+
+/// Runs a command on a terminal of its own: types each argument that follows, after the screen has
+/// shown what it must show first, and prints what was on the screen and how it ended.
+const TERMINAL: &str = r"
+import os, pty, select, sys, termios, time
+program, *script = sys.argv[1:]
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    for fd in range(3):
+        os.dup2(slave, fd)
+    import fcntl
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.environ['TERM'] = 'xterm'
+    os.execv('/bin/sh', ['sh', '-c', 'exec ' + program])
+screen = b''
+def see(part):
+    global screen
+    start = time.monotonic()
+    while part not in screen:
+        assert time.monotonic() - start < 50, (part, screen)
+        if select.select([master], [], [], 0.1)[0]:
+            screen += os.read(master, 4096)
+    screen = screen[screen.index(part) + len(part):]
+shown = b''
+for part, keys in zip(script[::2], script[1::2]):
+    see(part.encode().decode('unicode_escape').encode('latin-1'))
+    os.write(master, keys.encode().decode('unicode_escape').encode('latin-1'))
+start, done = time.monotonic(), 0
+while True:
+    if select.select([master], [], [], 0.05)[0]:
+        screen += os.read(master, 4096)
+    elif done:
+        break
+    else:
+        done, status = os.waitpid(pid, os.WNOHANG)
+    assert time.monotonic() - start < 50, screen
+after = termios.tcgetattr(slave)
+print('ended', os.waitstatus_to_exitcode(status))
+print('terminal', 'restored' if before == after else 'changed')
+print('screen', screen)
+";
+
+/// Plays a script of what is seen and what is then typed; answers the last lines.
+fn terminal(port: u16, script: &[&str]) -> Option<String> {
+    let program = format!("{} connect {port}", env!("CARGO_BIN_EXE_switchboard"));
+    python(TERMINAL, &[&[program.as_str()], script].concat())
+}
+
+#[test]
+fn lines_are_sent_and_answers_are_shown_until_the_end_of_input() {
+    let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
+    // Typed with a mistake that is taken back. An empty line prompts again and sends nothing.
+    let script = [
+        ">>: ",
+        "hix\\x7f\\r",
+        "\\x1b[Khi\\r\\n",
+        "\\r",
+        ">>: ",
+        "  \\r",
+        ">>: ",
+        "you\\r",
+        "\\x1b[Kyou\\r\\n",
+        "\\x04",
+    ];
+    let Some(said) = terminal(server.port(), &script) else { return };
+    assert!(said.starts_with("ended 0\nterminal restored\n"), "{said}");
+    let line = server.err.wait_for("close");
+    assert!(line.contains(" in 7 B out 7 B (peer closed)"), "{line}");
+    server.stop();
+}
+
+#[test]
+fn it_ends_when_the_peer_closes_and_shows_its_last_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let peer = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut asked = [0; 3];
+        client.read_exact(&mut asked).unwrap();
+        client.write_all(b"half a line, ").unwrap();
+        client.write_all(b"then \x1b]0;title\x07 and good").unwrap();
+        client.write_all(b"bye").unwrap();
+        asked
+    });
+    let script = [">>: ", "hi\\r", "half a line, then \\\\u{1b}]0;title\\\\u{7} and goodbye", ""];
+    let said = terminal(port, &script);
+    let Some(said) = said else { return };
+    assert_eq!(&peer.join().unwrap(), b"hi\n");
+    assert!(said.starts_with("ended 0\nterminal restored\n"), "{said}");
+    assert!(said.contains("closed by the peer"), "{said}");
+}
+
+#[test]
+fn a_paste_is_sent_line_by_line() {
+    let server = Running::serve(&["-v", "hello", "127.0.0.1:0"]);
+    let Some(said) = terminal(server.port(), &[">>: ", "a\\rb\\r\\rexit\\r"]) else { return };
+    assert!(said.starts_with("ended 0\nterminal restored\n"), "{said}");
+    assert!(said.contains("hello, b!"), "{said}");
+    let line = server.err.wait_for("close");
+    assert!(line.contains(" in 9 B "), "{line}");
+    server.stop();
+}
+
+#[test]
+fn ctrl_c_ends_it_with_130() {
+    let server = Running::serve(&["echo", "127.0.0.1:0"]);
+    let Some(said) = terminal(server.port(), &[">>: ", "\\x03"]) else { return };
+    assert!(said.starts_with("ended 130\nterminal restored\n"), "{said}");
+    server.stop();
+}

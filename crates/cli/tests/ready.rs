@@ -1,0 +1,112 @@
+//! A server says when and where it is ready: a line, a file, JSON. Scripts depend on each word.
+
+mod support;
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use support::{Running, fresh_path, run, switchboard, told};
+
+#[test]
+fn the_first_line_says_what_listens_where() {
+    let server = Running::serve(&["echo", "127.0.0.1:0"]);
+    let port = server.port();
+    let line = server.err.wait_for("listening");
+    let expected =
+        format!("switchboard: echo listening on tcp://127.0.0.1:{port} (engine threads)");
+    assert_eq!(line, expected);
+    assert_eq!(server.err.all()[0], line);
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let file = std::fs::read_to_string(server.port_file()).unwrap();
+    assert_eq!(file, format!("{port}\n"));
+    server.stop();
+}
+
+#[test]
+fn the_engine_is_the_one_asked_for_by_flag_before_variable() {
+    for (variable, flag, runs) in
+        [("serial", None, "serial"), ("serial", Some("threads"), "threads")]
+    {
+        let port_file = fresh_path("port");
+        let mut command = switchboard(&["serve", "upper", "0"]);
+        command.env("SWITCHBOARD_ENGINE", variable).env("SWITCHBOARD_PORT_FILE", &port_file);
+        if let Some(flag) = flag {
+            command.args(["--engine", flag]);
+        }
+        let server = Running::start(command, port_file);
+        let line = server.err.wait_for("listening");
+        assert!(line.ends_with(&format!("(engine {runs})")), "{line}");
+        server.wait_until("the port file", || server.port_file().exists());
+        server.stop();
+    }
+}
+
+#[test]
+fn json_goes_to_stdout_one_object_a_line() {
+    let server = Running::serve(&["--json", "hello", "127.0.0.1:0"]);
+    let port = server.port();
+    let listening = server.out.wait_for("listening");
+    let expected = format!(
+        r#"{{"v":1,"t":"listening","service":"hello","address":"tcp://127.0.0.1:{port}","engine":"threads"}}"#
+    );
+    assert_eq!(listening, expected);
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    server.out.wait_for(r#""t":"closed""#);
+    let lines = server.out.clone();
+    server.stop();
+    for line in lines.all() {
+        let object: serde_json::Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(object["v"], 1, "{line}");
+        assert!(object["t"].is_string(), "{line}");
+        if object["t"] == "closed" {
+            assert_eq!(object["sent_bytes"], "welcome!\n".len(), "{line}");
+            assert!(object["elapsed_us"].is_u64(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn one_line_per_connection_opened_and_closed() {
+    let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    let peer = client.local_addr().unwrap();
+    std::io::Write::write_all(&mut client, b"four").unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    drop(client);
+    let closed = server.err.wait_for("close");
+    assert!(closed.starts_with(&format!("#1 {peer} close ")), "{closed}");
+    assert!(closed.ends_with(" in 4 B out 4 B (peer closed)"), "{closed}");
+    let lines = server.err.all();
+    for line in
+        [format!("#1 {peer} open"), format!("#1 {peer} in 4 B"), format!("#1 {peer} out 4 B")]
+    {
+        assert!(lines.contains(&line), "{line} is not in {lines:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn quiet_says_nothing_where_nothing_is_wrong() {
+    let server = Running::serve(&["-q", "echo", "127.0.0.1:0"]);
+    drop(TcpStream::connect(("127.0.0.1", server.port())).unwrap());
+    let (err, out) = (server.err.clone(), server.out.clone());
+    server.stop();
+    assert_eq!((err.all(), out.all()), (vec![], vec![]));
+}
+
+#[test]
+fn without_an_address_echo_is_on_tcp_and_udp_of_one_port() {
+    let output = run(switchboard(&["services", "--json"]).env_remove("NO_COLOR"), b"");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(r#""name":"echo""#), "{}", told(&output));
+    assert!(text.contains(r#""port":7007,"schemes":["tcp","udp"]"#), "{}", told(&output));
+}
+
+#[test]
+fn a_server_for_the_network_says_where_it_is_reached() {
+    let server = Running::serve(&["--lan", "upper", "0"]);
+    let port = server.port();
+    server.err.wait_for(&format!("upper listening on tcp://0.0.0.0:{port} "));
+    server.err.wait_for(&format!("upper reached at tcp://127.0.0.1:{port}"));
+    server.stop();
+}

@@ -1,0 +1,66 @@
+//! Echo: whatever comes in goes out again. RFC 862, on TCP and UDP.
+//!
+//! Bytes are not looked at, counted or framed. On UDP each datagram is answered with the same
+//! datagram, an empty one too. What it deliberately does not do: keep anything. It reads no further
+//! than its buffer before the peer has taken what came before.
+
+use std::io::{self, Read, Write};
+
+use switchboard::socket::Scheme;
+use switchboard::{Connection, Handler, Service};
+
+use crate::{Row, Settings};
+
+/// The row of this service.
+pub(crate) const ROW: Row = Row {
+    name: "echo",
+    summary: "any bytes come back unchanged (RFC 862)",
+    details: "Whatever arrives is sent back, byte for byte, until the peer has finished sending. \
+              On UDP each datagram is answered with the same datagram.",
+    port: 7007,
+    schemes: &[Scheme::Tcp, Scheme::Udp],
+    example: "switchboard connect {address}",
+    settings: &[],
+    make,
+    transcript: r"
+$ echo
+> hello
+< hello
+> two lines\n and \x00\xff\n
+< two lines\n and \x00\xff\n
+",
+};
+
+/// How much is read at once: large enough that the system calls of a bulk transfer do not matter,
+/// small enough for the smallest stack a handler may run on.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+    Ok(Box::new(Echo))
+}
+
+struct Echo;
+
+impl Service for Echo {
+    fn name(&self) -> &str {
+        ROW.name
+    }
+
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        Box::new(Echo)
+    }
+}
+
+impl Handler for Echo {
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
+        if let Some(packet) = connection.packet().map(<[u8]>::to_vec) {
+            return connection.reply(&packet);
+        }
+        let mut buffer = [0; BUFFER_BYTES];
+        while connection.next_request()? {
+            let count = connection.read(&mut buffer)?;
+            connection.write_all(&buffer[..count])?;
+        }
+        Ok(())
+    }
+}
