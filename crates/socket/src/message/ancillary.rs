@@ -217,7 +217,7 @@ fn named(message: Message<'_>) -> Option<Ancillary<'_>> {
         (libc::SOL_SOCKET, libc::SO_MARK) => Mark(word(data)?),
         (libc::IPPROTO_IP, libc::IP_PKTINFO) => PacketInfo(packet_info(data)?),
         (libc::IPPROTO_IP, libc::IP_TTL) => Ttl(byte(data)?),
-        (libc::IPPROTO_IP, libc::IP_TOS) => Tos(byte(data)?),
+        (libc::IPPROTO_IP, libc::IP_TOS) => Tos(octet(data)?),
         (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => PacketInfo6(packet_info6(data)?),
         (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => HopLimit(byte(data)?),
         (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => TrafficClass(byte(data)?),
@@ -237,11 +237,16 @@ fn word(data: &[u8]) -> Option<u32> {
     Some(u32::from_ne_bytes(*data.first_chunk()?))
 }
 
-/// A byte, which the kernel writes as a byte or as an `int`.
+/// A byte that the kernel writes as an `int`.
 fn byte(data: &[u8]) -> Option<u8> {
+    u8::try_from(word(data)?).ok()
+}
+
+/// A byte that the kernel writes as one, and takes as an `int` too.
+fn octet(data: &[u8]) -> Option<u8> {
     match data {
         [byte] => Some(*byte),
-        _ => u8::try_from(word(data)?).ok(),
+        _ => byte(data),
     }
 }
 

@@ -59,7 +59,7 @@ flags! {
     TRUNC = MSG_TRUNC,
     /// This call does not wait, whatever the socket's mode: `WouldBlock` instead.
     DONTWAIT = MSG_DONTWAIT,
-    /// The end of a record, on types that have records: `SOCK_SEQPACKET`.
+    /// The end of a record, in protocols that have records. Unix sockets do not report it.
     EOR = MSG_EOR,
     /// Receive until the buffer is full. [`recv_with`](crate::Socket::recv_with) keeps this
     /// promise in every mode; elsewhere it is passed on and means something only where the thread
