@@ -34,6 +34,8 @@
 
 mod address;
 mod deadline;
+#[doc(hidden)]
+pub mod fuzz;
 mod kinds;
 mod message;
 pub mod options;

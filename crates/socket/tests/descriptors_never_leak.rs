@@ -302,7 +302,7 @@ fn credentials_beside_them_take_no_descriptor_away() {
 fn a_passed_file_keeps_its_position() {
     let _alone = alone();
     let path = std::env::temp_dir().join(format!("switchboard-fds-{}", std::process::id()));
-    let mut file = File::options().create(true).read(true).write(true).open(&path).unwrap();
+    let mut file = File::options().create_new(true).read(true).write(true).open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     file.write_all(b"hello").unwrap();
     file.seek(std::io::SeekFrom::Start(1)).unwrap();

@@ -18,7 +18,7 @@
 //! What is deliberately not here: the options that ask for ancillary data (`options/`), and sending
 //! without copying (`MSG_ZEROCOPY`), which no borrowed buffer can be safe for.
 
-mod ancillary;
+pub(crate) mod ancillary;
 mod batch;
 pub(crate) mod control;
 mod descriptors;

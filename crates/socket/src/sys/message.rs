@@ -136,3 +136,49 @@ pub(crate) fn own_credentials() -> (i32, u32, u32) {
     let gid = unsafe { libc::getgid() };
     (pid, uid, gid)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::super::batch::SendMmsg;
+    use super::*;
+    use crate::seam::{Operation, Waiting};
+    use crate::{Family, Socket, Type};
+
+    /// Whether SIGPIPE waits for this thread, which keeps it from being taken from now on.
+    fn sigpipe_is_pending() -> bool {
+        // SAFETY: a set of bits, for which zero is a value.
+        let mut set: libc::sigset_t = unsafe { mem::zeroed() };
+        // SAFETY: `set` is ours.
+        unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
+        // SAFETY: reads `set`; the old mask is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+        // SAFETY: writes `set`, which is ours.
+        unsafe { libc::sigpending(&raw mut set) };
+        // SAFETY: reads `set`.
+        unsafe { libc::sigismember(&raw const set, libc::SIGPIPE) == 1 }
+    }
+
+    #[test]
+    fn no_way_of_sending_raises_sigpipe() {
+        assert!(!sigpipe_is_pending());
+        let bytes = b"x";
+        let buffers = [IoSlice::new(bytes)];
+        let message = || SendMsg { buffers: &buffers, control: &[], to: None, flags: 0 };
+        let messages = [message()];
+        let operations = [
+            Operation::Send { bytes, flags: 0 },
+            Operation::SendMsg(message()),
+            Operation::SendMmsg(SendMmsg { messages: &messages, flags: 0 }),
+        ];
+        for mut operation in operations {
+            let (left, right) =
+                Socket::pair(Family::UNIX, Type::STREAM, Default::default()).unwrap();
+            drop(right);
+            let error = operation.attempt(left.as_fd(), Waiting::Allowed).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            assert!(!sigpipe_is_pending(), "after {operation:?}");
+        }
+    }
+}
