@@ -198,8 +198,7 @@ fn times_of_arrival_are_now() {
         let option = (libc::SOL_SOCKET, name, value);
         let Some((sender, receiver)) = pair(V4.0, V4.1, &[option]) else { continue };
         let before = SystemTime::now();
-        send(&sender, &[]);
-        let at = found(&receiver, |piece| match piece {
+        let pick = |piece: Ancillary<'_>| match piece {
             Ancillary::Timestamp(at) if name == libc::SO_TIMESTAMP => Some(at),
             Ancillary::TimestampNs(at) if name == libc::SO_TIMESTAMPNS => Some(at),
             Ancillary::Timestamping(times) if name == libc::SO_TIMESTAMPING => {
@@ -207,7 +206,15 @@ fn times_of_arrival_are_now() {
                 times.software
             }
             _ => None,
-        });
+        };
+        // The first socket to ask for times has the kernel begin with them a little later.
+        let at = loop {
+            send(&sender, &[]);
+            let (control, _) = receive(&receiver, ControlBuffer::DEFAULT);
+            if let Some(at) = control.messages().find_map(pick) {
+                break at;
+            }
+        };
         let after = SystemTime::now();
         // The clock of the day may be set back meanwhile, but not by this much.
         let slack = Duration::from_secs(60);
