@@ -36,7 +36,11 @@ fn chosen() -> fn(&[u8]) {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
-    static RUN: OnceLock<fn(&[u8])> = OnceLock::new();
-    RUN.get_or_init(chosen)(bytes);
-});
+static RUN: OnceLock<fn(&[u8])> = OnceLock::new();
+
+fuzz_target!(
+    init: {
+        RUN.get_or_init(chosen);
+    },
+    |bytes: &[u8]| RUN.get().expect("init has chosen one")(bytes)
+);
