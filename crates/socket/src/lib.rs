@@ -10,6 +10,7 @@
 //! | [`Family`], [`Type`], [`Protocol`] | `AF_*`, `SOCK_*`, `IPPROTO_*`, unknown values kept |
 //! | [`SockAddr`] | what the kernel calls an address |
 //! | [`Address`] | what people write: `tcp://127.0.0.1:7007`, `[::1]:80`, `/run/x.sock`, `@name` |
+//! | [`Ancillary`], [`Flags`] | what goes with the bytes of a message: descriptors, packet info, times … |
 //! | [`options`] | every socket option, one row each |
 //! | [`poll()`] | wait for several descriptors at once |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
@@ -33,7 +34,10 @@
 
 mod address;
 mod deadline;
+#[doc(hidden)]
+pub mod fuzz;
 mod kinds;
+mod message;
 pub mod options;
 mod poll;
 mod resolve;
@@ -47,6 +51,11 @@ mod thread_driver;
 pub use address::{Address, Host, ParseAddressError, Place, Scheme};
 pub use deadline::Deadline;
 pub use kinds::{Family, Protocol, Type};
+pub use message::{
+    Ancillary, ControlBuffer, Credentials, ErrorOrigin, ExtendedError, Flags, Incoming, Messages,
+    Outgoing, PacketInfo, PacketInfo6, Received, RecvBatch, Segments, Timestamping, cmsg_len,
+    cmsg_space,
+};
 pub use poll::{Interest, Poll, poll};
 pub use resolve::{Endpoint, ResolveError};
 pub use sockaddr::{SockAddr, UnixAddr};

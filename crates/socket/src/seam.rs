@@ -29,9 +29,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::deadline::Deadline;
 use crate::poll::Interest;
+use crate::sys::batch::RecvBatch;
 use crate::sys::call;
 use crate::sys::sockaddr::RawSockAddr;
 use crate::thread_driver;
+
+pub use crate::sys::batch::SendMmsg;
+pub use crate::sys::message::{RecvMsg, SendMsg};
 
 /// Whoever performs the blocking operations of one thread.
 pub trait Driver {
@@ -117,6 +121,19 @@ pub enum Operation<'a> {
         /// Whether the kernel has begun: from then on the attempt asks how it went.
         begun: bool,
     },
+    /// `recvmsg(2)`: bytes, sender, flags, ancillary data.
+    RecvMsg(RecvMsg<'a>),
+    /// `sendmsg(2)`. `MSG_NOSIGNAL` is always added.
+    SendMsg(SendMsg<'a>),
+    /// `recvmmsg(2)`, which waits for the first message only. The answer counts messages.
+    RecvMmsg {
+        /// Where the messages go.
+        batch: &'a mut RecvBatch,
+        /// `MSG_*`, zero for none.
+        flags: i32,
+    },
+    /// `sendmmsg(2)`. `MSG_NOSIGNAL` is always added. The answer counts messages.
+    SendMmsg(SendMmsg<'a>),
     /// No call at all: only wait until the descriptor is ready.
     Ready(Interest),
 }
@@ -163,6 +180,10 @@ impl Operation<'_> {
                 Ok(0)
             }
             Operation::Connect { to, begun } => connect(fd, to, begun),
+            Operation::RecvMsg(message) => message.attempt(fd, wait),
+            Operation::SendMsg(message) => message.attempt(fd, wait | libc::MSG_NOSIGNAL),
+            Operation::RecvMmsg { batch, flags } => batch.attempt(fd, *flags | wait),
+            Operation::SendMmsg(batch) => batch.attempt(fd, wait | libc::MSG_NOSIGNAL),
             Operation::Ready(interest) => match interest.is_ready(fd)? {
                 true => Ok(0),
                 false => Err(io::ErrorKind::WouldBlock.into()),
@@ -175,12 +196,16 @@ impl Operation<'_> {
     #[must_use]
     pub fn interest(&self) -> Interest {
         match self {
-            Operation::Recv { .. } | Operation::RecvFrom { .. } | Operation::Accept { .. } => {
-                Interest::READ
-            }
-            Operation::Send { .. } | Operation::SendTo { .. } | Operation::Connect { .. } => {
-                Interest::WRITE
-            }
+            Operation::Recv { .. }
+            | Operation::RecvFrom { .. }
+            | Operation::RecvMsg(_)
+            | Operation::RecvMmsg { .. }
+            | Operation::Accept { .. } => Interest::READ,
+            Operation::Send { .. }
+            | Operation::SendTo { .. }
+            | Operation::SendMsg(_)
+            | Operation::SendMmsg(_)
+            | Operation::Connect { .. } => Interest::WRITE,
             Operation::Ready(interest) => *interest,
         }
     }

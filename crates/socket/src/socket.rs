@@ -410,7 +410,7 @@ impl Socket {
     }
 
     #[inline]
-    fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         match self.timeout.load(Relaxed) {
             BLOCKING => Deadline::Never,
             0 => Deadline::Immediate,
@@ -419,7 +419,7 @@ impl Socket {
     }
 
     #[inline]
-    fn target(&self) -> Target<'_> {
+    pub(crate) fn target(&self) -> Target<'_> {
         Target { fd: self.fd.as_fd(), memory: &self.memory.0, kernel_limit: &self.kernel_limit }
     }
 

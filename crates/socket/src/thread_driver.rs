@@ -141,7 +141,11 @@ fn kernel_ends_it(
 ) -> io::Result<bool> {
     match operation {
         Operation::Accept { .. } => {}
-        Operation::Recv { .. } | Operation::RecvFrom { .. } if left >= SHORT => {}
+        Operation::Recv { .. }
+        | Operation::RecvFrom { .. }
+        | Operation::RecvMsg(_)
+        | Operation::RecvMmsg { .. }
+            if left >= SHORT => {}
         _ => return Ok(false),
     }
     let milliseconds = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);

@@ -6,7 +6,10 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod batch;
 pub(crate) mod call;
+pub(crate) mod control;
+pub(crate) mod message;
 pub(crate) mod option;
 pub(crate) mod resolver;
 pub(crate) mod signal;

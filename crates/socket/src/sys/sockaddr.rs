@@ -43,6 +43,11 @@ impl RawSockAddr {
         RawSockAddr { bytes: [0; CAPACITY], length: CAPACITY as libc::socklen_t }
     }
 
+    /// Whether there is not even a family: the kernel had no address to give.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// The address as the kernel wants it.
     ///
     /// # Errors
