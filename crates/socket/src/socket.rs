@@ -1,8 +1,8 @@
 //! The socket: a descriptor, and how long its calls may take.
 //!
 //! Every method takes `&self`: one thread or coroutine may receive while another sends, and
-//! [`shutdown`](Socket::shutdown) from anywhere wakes both. A socket is in one of three modes, as in
-//! Python:
+//! [`shutdown`](Socket::shutdown) from anywhere wakes both. A socket is in one of three modes, as
+//! in Python:
 //!
 //! | mode | set by | a call that cannot go on |
 //! |---|---|---|
@@ -61,7 +61,7 @@ pub struct Socket {
     timeout: AtomicU64,
 }
 
-/// The installed driver's word about a socket, see [`Target::memory`]. Dropping it tells the driver.
+/// The installed driver's word about a socket, see [`Target::memory`]. Dropping tells the driver.
 #[derive(Default)]
 struct Memory(AtomicU64);
 
