@@ -8,6 +8,8 @@ pub(crate) use libc::*;
 
 // asm-generic/socket.h
 pub(crate) const SO_GET_FILTER: i32 = SO_ATTACH_FILTER;
+pub(crate) const SO_RCVTIMEO_NEW: i32 = 66;
+pub(crate) const SO_SNDTIMEO_NEW: i32 = 67;
 pub(crate) const SO_DETACH_REUSEPORT_BPF: i32 = 68;
 pub(crate) const SO_PREFER_BUSY_POLL: i32 = 69;
 pub(crate) const SO_BUSY_POLL_BUDGET: i32 = 70;

@@ -8,15 +8,16 @@
 //! not fit is `InvalidInput`. What a value means is said where its type is.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::{IpMreqn, SockFilter};
+use super::SockFilter;
 // The encodings that stand beside their values, so that rows find all of them here.
 pub(crate) use super::values::filter::Program;
-pub(crate) use super::values::ip::{MtuInfo, PortRange};
+pub(crate) use super::values::ip::{MtuInfo, NetworkOrder, PortRange};
+pub(crate) use super::values::multicast::MulticastIf;
 pub(crate) use super::values::packet::{CanFilter, GroupBits};
+pub(crate) use super::values::text::{Bytes, Name, NameOrNone, Text};
 use crate::kinds::{Family, Protocol, Type};
 use crate::sys::option as sys;
 
@@ -256,8 +257,8 @@ impl Set<Option<Duration>> for Linger {
     fn set(to: Slot<'_>, value: Option<Duration>) -> io::Result<()> {
         let on = i32::from(value.is_some());
         let whole = value.unwrap_or_default();
-        let wait = whole.as_secs() + u64::from(whole.subsec_nanos() > 0);
-        let wait = i32::try_from(wait).map_err(|_| too_long())?;
+        let wait = i32::try_from(whole.as_nanos().div_ceil(1_000_000_000));
+        let wait = wait.map_err(|_| too_long())?;
         to.set(&[on.to_ne_bytes(), wait.to_ne_bytes()].concat())
     }
 }
@@ -270,87 +271,6 @@ impl Get for PendingError {
     fn get(from: Slot<'_>) -> io::Result<Option<io::Error>> {
         let code = from.int()?;
         Ok((code != 0).then(|| io::Error::from_raw_os_error(code)))
-    }
-}
-
-/// A name of at most 15 bytes: an interface, an algorithm. Read up to its NUL.
-pub(crate) enum Name {}
-
-impl Get for Name {
-    type Value = String;
-    fn get(from: Slot<'_>) -> io::Result<String> {
-        text(from.list(NAME_MAX)?)
-    }
-}
-
-impl Set<&str> for Name {
-    fn set(to: Slot<'_>, value: &str) -> io::Result<()> {
-        if value.len() >= NAME_MAX || value.contains('\0') {
-            return Err(invalid("name too long for the socket option, or with a NUL in it"));
-        }
-        to.set(value.as_bytes())
-    }
-}
-
-/// `IFNAMSIZ`, `TCP_CA_NAME_MAX` and `TCP_ULP_NAME_MAX`, with the NUL. The kernel would cut a longer
-/// name short and take another one's.
-const NAME_MAX: usize = 16;
-
-/// [`Name`], or the empty one for none.
-pub(crate) enum NameOrNone {}
-
-impl Get for NameOrNone {
-    type Value = Option<String>;
-    fn get(from: Slot<'_>) -> io::Result<Option<String>> {
-        Ok(Some(Name::get(from)?).filter(|name| !name.is_empty()))
-    }
-}
-
-impl Set<Option<&str>> for NameOrNone {
-    fn set(to: Slot<'_>, value: Option<&str>) -> io::Result<()> {
-        match value {
-            // An interface is unbound by the empty name with its NUL; no bytes would do nothing.
-            None => to.set(&[0; 4]),
-            Some(name) => Name::set(to, name),
-        }
-    }
-}
-
-impl Set<&str> for NameOrNone {
-    fn set(to: Slot<'_>, value: &str) -> io::Result<()> {
-        Name::set(to, value)
-    }
-}
-
-/// A text of any length, such as a security label. Read up to its NUL.
-pub(crate) enum Text {}
-
-impl Get for Text {
-    type Value = String;
-    fn get(from: Slot<'_>) -> io::Result<String> {
-        text(from.list(4096)?)
-    }
-}
-
-fn text(mut bytes: Vec<u8>) -> io::Result<String> {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    bytes.truncate(end);
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-/// Bytes whose form another document describes. At most 4096 are read.
-pub(crate) enum Bytes {}
-
-impl Get for Bytes {
-    type Value = Vec<u8>;
-    fn get(from: Slot<'_>) -> io::Result<Vec<u8>> {
-        from.list(4096)
-    }
-}
-
-impl Set<&[u8]> for Bytes {
-    fn set(to: Slot<'_>, value: &[u8]) -> io::Result<()> {
-        to.set(value)
     }
 }
 
@@ -376,73 +296,6 @@ impl Get for Numbers {
     fn get(from: Slot<'_>) -> io::Result<Vec<u32>> {
         let bytes = from.list(65_536 * 4)?;
         Ok(bytes.as_chunks().0.iter().map(|chunk| u32::from_ne_bytes(*chunk)).collect())
-    }
-}
-
-/// `struct in_addr`, in network order.
-impl Get for Ipv4Addr {
-    type Value = Ipv4Addr;
-    fn get(from: Slot<'_>) -> io::Result<Ipv4Addr> {
-        Ok(Ipv4Addr::from(from.bytes::<4>()?))
-    }
-}
-
-/// The interface of outgoing multicast: set by a request, read as an address.
-pub(crate) enum MulticastIf {}
-
-impl Get for MulticastIf {
-    type Value = Ipv4Addr;
-    fn get(from: Slot<'_>) -> io::Result<Ipv4Addr> {
-        Ipv4Addr::get(from)
-    }
-}
-
-impl Set<IpMreqn> for MulticastIf {
-    fn set(to: Slot<'_>, value: IpMreqn) -> io::Result<()> {
-        IpMreqn::set(to, value)
-    }
-}
-
-/// An interface by its number in network order, as `IP_UNICAST_IF` and its kin want it.
-pub(crate) enum NetworkOrder {}
-
-impl Get for NetworkOrder {
-    type Value = u32;
-    fn get(from: Slot<'_>) -> io::Result<u32> {
-        Ok(u32::from_be_bytes(from.bytes()?))
-    }
-}
-
-impl Set<u32> for NetworkOrder {
-    fn set(to: Slot<'_>, value: u32) -> io::Result<()> {
-        to.set(&value.to_be_bytes())
-    }
-}
-
-/// `struct sockaddr_in` or `sockaddr_in6`, as the answer of an option.
-impl Get for SocketAddr {
-    type Value = SocketAddr;
-    fn get(from: Slot<'_>) -> io::Result<SocketAddr> {
-        let (bytes, length) = from.room::<{ size_of::<libc::sockaddr_in6>() }>()?;
-        socket_addr(&bytes[..length]).ok_or_else(short)
-    }
-}
-
-/// Family, port, then address: the same places for both families, see `sys/sockaddr.rs`.
-fn socket_addr(bytes: &[u8]) -> Option<SocketAddr> {
-    let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
-    match i32::from(number!(u16, bytes, 0)?) {
-        libc::AF_INET => {
-            let ip: [u8; 4] = *bytes.get(4..)?.first_chunk()?;
-            Some(SocketAddrV4::new(ip.into(), port).into())
-        }
-        libc::AF_INET6 => {
-            let flow = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
-            let ip: [u8; 16] = *bytes.get(8..)?.first_chunk()?;
-            let scope = number!(u32, bytes, 24)?;
-            Some(SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope).into())
-        }
-        _ => None,
     }
 }
 

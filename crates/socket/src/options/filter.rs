@@ -13,7 +13,7 @@ options! {
         = SO_ATTACH_FILTER { tested "options_do_what_they_say.rs" };
 
     /// The packet filter attached; empty for none. Programs of `set_so_attach_bpf` cannot be read.
-    so_get_filter: Vec<SockFilter> as Program = SO_GET_FILTER { reads Vec::<SockFilter>::new() };
+    so_get_filter: Vec<SockFilter> as Program = SO_GET_FILTER { reads vec![] };
 
     /// Takes the packet filter off. `ENOENT` where there is none.
     / so_detach_filter(): () = SO_DETACH_FILTER { tested "options_do_what_they_say.rs" };

@@ -25,7 +25,7 @@ options! {
 
     /// The options that each packet carries, at most 40 bytes in the form of RFC 791.
     ip_options / set_ip_options(&[u8]): Vec<u8> as Bytes
-        = IP_OPTIONS { sample &[1, 1, 1, 1], becomes vec![1, 1, 1, 1], default Vec::<u8>::new() };
+        = IP_OPTIONS { sample &[1, 1, 1, 1], becomes vec![1, 1, 1, 1], default vec![] };
 
     /// Whether each packet received comes with its options, as ancillary data.
     ip_recvopts / set_ip_recvopts: bool = IP_RECVOPTS { sample true, default false };
@@ -91,7 +91,7 @@ options! {
     /// range, and a zero at one end the system's end.
     ip_local_port_range / set_ip_local_port_range: Option<RangeInclusive<u16>> as PortRange
         = IP_LOCAL_PORT_RANGE {
-            sample Some(40_000..=40_999), default None::<RangeInclusive<u16>>, since "6.3" };
+            sample Some(40_000..=40_999), default None, since "6.3" };
 
     /// The protocol of a raw socket as it stands in the packets, which may be changed by
     /// binding.

@@ -111,21 +111,21 @@ options! {
     /// empty for none.
     ipv6_hopopts / set_ipv6_hopopts(&[u8]): Vec<u8> as Bytes = IPV6_HOPOPTS {
         sample &[0, 0, 1, 4, 0, 0, 0, 0], becomes vec![0, 0, 1, 4, 0, 0, 0, 0],
-        default Vec::<u8>::new(), needs CAP_NET_RAW };
+        default vec![], needs CAP_NET_RAW };
 
     /// The destination options before the routing header, likewise.
     ipv6_rthdrdstopts / set_ipv6_rthdrdstopts(&[u8]): Vec<u8> as Bytes = IPV6_RTHDRDSTOPTS {
         sample &[0, 0, 1, 4, 0, 0, 0, 0], becomes vec![0, 0, 1, 4, 0, 0, 0, 0],
-        default Vec::<u8>::new(), needs CAP_NET_RAW };
+        default vec![], needs CAP_NET_RAW };
 
     /// The routing header that each packet carries, likewise; of type 2 (RFC 6275) or 4 (RFC 8754).
     ipv6_rthdr / set_ipv6_rthdr(&[u8]): Vec<u8> as Bytes = IPV6_RTHDR {
-        sample &SEGMENT_ROUTE, becomes SEGMENT_ROUTE.to_vec(), default Vec::<u8>::new() };
+        sample &SEGMENT_ROUTE, becomes SEGMENT_ROUTE.to_vec(), default vec![] };
 
     /// The destination options that each packet carries, likewise.
     ipv6_dstopts / set_ipv6_dstopts(&[u8]): Vec<u8> as Bytes = IPV6_DSTOPTS {
         sample &[0, 0, 1, 4, 0, 0, 0, 0], becomes vec![0, 0, 1, 4, 0, 0, 0, 0],
-        default Vec::<u8>::new(), needs CAP_NET_RAW };
+        default vec![], needs CAP_NET_RAW };
 
     /// Which source address is chosen where there are several. RFC 5014.
     ipv6_addr_preferences / set_ipv6_addr_preferences: AddrPreferences = IPV6_ADDR_PREFERENCES {

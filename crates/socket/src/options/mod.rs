@@ -8,7 +8,7 @@
 //!
 //! | file | level | options of |
 //! |---|---|---|
-//! | `socket.rs`, `unix.rs`, `filter.rs` | `SOL_SOCKET` | every socket; Unix sockets; packet filters |
+//! | `socket.rs`, `unix.rs`, `filter.rs` | `SOL_SOCKET` | every socket; Unix; packet filters |
 //! | `ip.rs`, `multicast.rs` | `IPPROTO_IP` | IPv4; groups, of IPv6 too |
 //! | `ipv6.rs` | `IPPROTO_IPV6` | IPv6 |
 //! | `tcp.rs` | `IPPROTO_TCP`, `SOL_MPTCP` | TCP |
@@ -99,7 +99,7 @@ pub struct SocketOption {
     pub value_type: &'static str,
     /// What it does, in lines of Markdown.
     pub doc: &'static str,
-    /// What a new socket has, as Rust prints it or, where the machine decides, in words.
+    /// What a new socket has, as Rust writes it or, where the machine decides, in words.
     pub default: Option<&'static str>,
     /// The privilege it needs: `CAP_NET_ADMIN`. `capabilities(7)`.
     pub needs: Option<&'static str>,
@@ -141,6 +141,11 @@ pub struct RoundTrip {
     pub found: String,
 }
 
+/// [`compare`], where both are of one type.
+fn agree<T: Debug>(expected: T, found: T) -> io::Result<RoundTrip> {
+    compare(&expected, &found)
+}
+
 fn compare(expected: &dyn Debug, found: &dyn Debug) -> io::Result<RoundTrip> {
     Ok(RoundTrip { expected: format!("{expected:?}"), found: format!("{found:?}") })
 }
@@ -168,6 +173,23 @@ pub const ALL: &[&[SocketOption]] = &[
     other::J1939_ROWS,
     other::TIPC_ROWS,
 ];
+
+/// Sets an option by number, unless it is one that the socket keeps for itself: the kernel's own
+/// limits carry out [`Socket::set_timeout`], and changed behind its back a call could overstay.
+pub(crate) fn set_by_number(
+    fd: BorrowedFd<'_>,
+    level: i32,
+    name: i32,
+    value: &[u8],
+) -> io::Result<()> {
+    use constants::{SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW};
+    let limits = [SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW];
+    if level == libc::SOL_SOCKET && limits.contains(&name) {
+        let text = "the socket sets this limit itself: use set_timeout";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+    }
+    crate::sys::option::setsockopt(fd, level, name, value)
+}
 
 /// The error waiting on a socket, if there is one, which is taken by asking. `SO_ERROR`.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {

@@ -15,7 +15,7 @@ options! {
 
     /// The numbers of the groups that the socket has joined.
     netlink_list_memberships: Vec<u32> as GroupBits
-        = NETLINK_LIST_MEMBERSHIPS { reads Vec::<u32>::new() };
+        = NETLINK_LIST_MEMBERSHIPS { reads vec![] };
 
     /// Whether each message received comes with the number of its group, as ancillary data.
     netlink_pktinfo / set_netlink_pktinfo: bool

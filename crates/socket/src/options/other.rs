@@ -13,7 +13,7 @@ options! {
         = CAN_RAW_FILTER {
             sample &[CanFilter { can_id: 0x123, can_mask: 0x7FF }],
             becomes [CanFilter { can_id: 0x123, can_mask: 0x7FF }],
-            default [CanFilter { can_id: 0, can_mask: 0 }], needs CAP_NET_RAW };
+            default vec![CanFilter { can_id: 0, can_mask: 0 }], needs CAP_NET_RAW };
 
     /// Which kinds of error frames are received, as bits.
     can_raw_err_filter / set_can_raw_err_filter: u32

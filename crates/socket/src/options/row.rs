@@ -52,7 +52,7 @@ macro_rules! options {
                     $($doc,)+ "",
                     $(concat!("Default: `", stringify!($default), "`."), "",)?
                     $(concat!("Default: ", $usually, "."), "",)?
-                    $(concat!("Needs `", stringify!($needs), "`."), "",)?
+                    $(concat!("Privilege: `", stringify!($needs), "`."), "",)?
                     $(concat!("Since Linux ", $since, "."), "",)?
                     $(concat!("Where the kernel has `", stringify!($config), "`."), "",)?
                     concat!("C name `", stringify!($name), "`, level `", stringify!($level), "`.")
@@ -190,7 +190,7 @@ macro_rules! check_default {
         None
     };
     ($getter:ident, $default:expr) => {
-        Some(|socket| $crate::options::compare(&$default, &socket.$getter()?))
+        Some(|socket| $crate::options::agree($default, socket.$getter()?))
     };
 }
 
@@ -242,7 +242,7 @@ macro_rules! check {
     };
     ($getter:ident $(/ $setter:ident)?; reads $expected:expr) => {
         $crate::options::Check::RoundTrip(|socket| {
-            $crate::options::compare(&$expected, &socket.$getter()?)
+            $crate::options::agree($expected, socket.$getter()?)
         })
     };
     (/ $setter:ident; sets $sample:expr) => {

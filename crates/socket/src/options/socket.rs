@@ -34,7 +34,7 @@ options! {
 
     /// The error waiting on the socket, taken by asking; `None` when all is well.
     so_error: Option<std::io::Error> as PendingError
-        = SO_ERROR { reads None::<std::io::Error> };
+        = SO_ERROR { reads None };
 
     /// Whether the socket is listening.
     so_acceptconn: bool = SO_ACCEPTCONN { reads true, on AF_INET SOCK_STREAM listening };
@@ -99,7 +99,7 @@ options! {
     /// sending; zero throws the data away and resets the connection; otherwise close waits up to
     /// this long, in whole seconds.
     so_linger / set_so_linger: Option<Duration> as Linger
-        = SO_LINGER { sample Some(Duration::from_secs(7)), default None::<Duration> };
+        = SO_LINGER { sample Some(Duration::from_secs(7)), default None };
 
     /// How many bytes must be there before the socket counts as readable, and before a receive
     /// returns.
@@ -119,7 +119,7 @@ options! {
     /// The name of the only interface that the socket receives from and sends through; `None` is
     /// any. At most 15 bytes. Changing it once bound needs `CAP_NET_RAW`.
     so_bindtodevice / set_so_bindtodevice(Option<&str>): Option<String> as NameOrNone
-        = SO_BINDTODEVICE { tested "options_do_what_they_say.rs", default None::<String> };
+        = SO_BINDTODEVICE { tested "options_do_what_they_say.rs", default None };
 
     /// The same by the interface's number; zero is any.
     so_bindtoifindex / set_so_bindtoifindex: u32 = SO_BINDTOIFINDEX { sample 1, default 0 };
@@ -164,7 +164,8 @@ options! {
 
     /// Whether packets already carry their checksum at the end, for drivers that can send so.
     so_nofcs / set_so_nofcs: bool
-        = SO_NOFCS { sample true, default false, on AF_PACKET SOCK_RAW };
+        = SO_NOFCS {
+            sample true, default false, needs CAP_NET_RAW, on AF_PACKET SOCK_RAW };
 
     /// Whether something on the error queue counts as exceptional (`POLLPRI`) to poll, and not
     /// only as an error.

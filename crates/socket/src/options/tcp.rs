@@ -74,7 +74,7 @@ options! {
     /// The layer put on top of the connection, by name (`tls`); `None` for none, and there is no
     /// way back. `ENOENT` for one there is not.
     tcp_ulp / set_tcp_ulp(&str): Option<String> as NameOrNone
-        = TCP_ULP { tested "options_do_what_they_say.rs", default None::<String> };
+        = TCP_ULP { tested "options_do_what_they_say.rs", default None };
 
     /// A key by which every segment to and from a peer is signed, RFC 2385. Set on both sides
     /// before they connect.

@@ -1,7 +1,7 @@
 //! Values of the IPv4, IPv6 and raw levels.
 
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -10,6 +10,57 @@ use super::multicast::put;
 use crate::options::encoding::{Get, Set, Slot, number, short};
 use crate::socket::Socket;
 use crate::sys::option as sys;
+
+/// `struct in_addr`, in network order.
+impl Get for Ipv4Addr {
+    type Value = Ipv4Addr;
+    fn get(from: Slot<'_>) -> io::Result<Ipv4Addr> {
+        Ok(Ipv4Addr::from(from.bytes::<4>()?))
+    }
+}
+
+/// An interface by its number in network order, as `IP_UNICAST_IF` and its kin want it.
+pub(crate) enum NetworkOrder {}
+
+impl Get for NetworkOrder {
+    type Value = u32;
+    fn get(from: Slot<'_>) -> io::Result<u32> {
+        Ok(u32::from_be_bytes(from.bytes()?))
+    }
+}
+
+impl Set<u32> for NetworkOrder {
+    fn set(to: Slot<'_>, value: u32) -> io::Result<()> {
+        to.set(&value.to_be_bytes())
+    }
+}
+
+/// `struct sockaddr_in` or `sockaddr_in6`, as the answer of an option.
+impl Get for SocketAddr {
+    type Value = SocketAddr;
+    fn get(from: Slot<'_>) -> io::Result<SocketAddr> {
+        let (bytes, length) = from.room::<{ size_of::<libc::sockaddr_in6>() }>()?;
+        socket_addr(&bytes[..length]).ok_or_else(short)
+    }
+}
+
+/// Family, port, then address: the same places for both families, see `sys/sockaddr.rs`.
+fn socket_addr(bytes: &[u8]) -> Option<SocketAddr> {
+    let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
+    match i32::from(number!(u16, bytes, 0)?) {
+        libc::AF_INET => {
+            let ip: [u8; 4] = *bytes.get(4..)?.first_chunk()?;
+            Some(SocketAddrV4::new(ip.into(), port).into())
+        }
+        libc::AF_INET6 => {
+            let flow = u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?);
+            let ip: [u8; 16] = *bytes.get(8..)?.first_chunk()?;
+            let scope = number!(u32, bytes, 24)?;
+            Some(SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope).into())
+        }
+        _ => None,
+    }
+}
 
 /// A range of ports in one number: the low end in the low half. No range is zero.
 pub(crate) enum PortRange {}

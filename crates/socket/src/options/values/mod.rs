@@ -9,4 +9,5 @@ pub(super) mod packet;
 pub(super) mod socket;
 pub(super) mod tcp;
 pub(super) mod tcp_info;
+pub(super) mod text;
 pub(super) mod words;

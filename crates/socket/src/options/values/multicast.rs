@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::words::FilterMode;
 use crate::options::constants::{IP_MSFILTER, MCAST_MSFILTER};
-use crate::options::encoding::{Set, Slot, invalid, number, short};
+use crate::options::encoding::{Get, Set, Slot, invalid, number, short};
 use crate::socket::Socket;
 use crate::sys::option as sys;
 
@@ -25,6 +25,22 @@ impl Set<IpMreqn> for IpMreqn {
     fn set(to: Slot<'_>, value: IpMreqn) -> io::Result<()> {
         let (group, address) = (value.multiaddr.octets(), value.address.octets());
         to.set(&[group, address, value.ifindex.to_ne_bytes()].concat())
+    }
+}
+
+/// The interface of outgoing multicast: set by a request, read as an address.
+pub(crate) enum MulticastIf {}
+
+impl Get for MulticastIf {
+    type Value = Ipv4Addr;
+    fn get(from: Slot<'_>) -> io::Result<Ipv4Addr> {
+        Ipv4Addr::get(from)
+    }
+}
+
+impl Set<IpMreqn> for MulticastIf {
+    fn set(to: Slot<'_>, value: IpMreqn) -> io::Result<()> {
+        IpMreqn::set(to, value)
     }
 }
 
