@@ -14,6 +14,12 @@ fn new() -> Socket {
     Socket::new(Family::INET, Type::STREAM, Protocol::DEFAULT).unwrap()
 }
 
+/// A loopback address of this process alone, so that nobody takes the port while it is free.
+fn own_address() -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 77, high, low)
+}
+
 #[test]
 fn a_connection_is_closed_unnoticed_and_made_again() {
     let _watchdog = watchdog(Duration::from_secs(20));
@@ -21,6 +27,7 @@ fn a_connection_is_closed_unnoticed_and_made_again() {
     let loopback: SockAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into();
     listener.bind(&loopback).unwrap();
     listener.listen(1).unwrap();
+    client.bind(&SocketAddr::from((own_address(), 0)).into()).unwrap();
     client.connect(&listener.getsockname().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
     client.send_all(b"before ").unwrap();
