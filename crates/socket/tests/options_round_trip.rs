@@ -102,7 +102,7 @@ fn excuse(row: &SocketOption, error: &io::Error) -> Outcome {
         return Outcome::NotTried(format!("needs Linux {since}"));
     }
     if let Some(config) = row.config.filter(|_| lacking) {
-        return Outcome::NotTried(format!("this kernel seems built without {config}: {error}"));
+        return Outcome::NotTried(format!("not there; {config} may be off, or unused: {error}"));
     }
     match (row.needs, error.kind()) {
         (Some(needs), io::ErrorKind::PermissionDenied) => {

@@ -3,8 +3,9 @@
 //! Groups of either family and their senders are in `multicast.rs`, what only raw sockets have in
 //! `raw.rs`.
 
-use super::{AddrPreferences, In6Pktinfo, Ipv6Mreq, PathMtuDiscovery, options};
+use super::{AddrPreferences, Ipv6Mreq, PathMtuDiscovery, options};
 use crate::kinds::Family;
+use crate::message::PacketInfo6;
 
 options! {
     ROWS = level IPPROTO_IPV6 on AF_INET6 SOCK_DGRAM;
@@ -76,8 +77,8 @@ options! {
         = IPV6_RECVPKTINFO { sample true, default false };
 
     /// The interface that packets leave through, and no other address than the unspecified.
-    / set_ipv6_pktinfo: In6Pktinfo = IPV6_PKTINFO {
-        sets In6Pktinfo { addr: std::net::Ipv6Addr::UNSPECIFIED, ifindex: 1 } };
+    / set_ipv6_pktinfo: PacketInfo6 = IPV6_PKTINFO {
+        sets PacketInfo6 { addr: std::net::Ipv6Addr::UNSPECIFIED, ifindex: 1 } };
 
     /// Whether each datagram received comes with its hop limit, as ancillary data.
     ipv6_recvhoplimit / set_ipv6_recvhoplimit: bool

@@ -16,9 +16,10 @@
 //! | `raw.rs` | several | raw sockets |
 //! | `packet.rs`, `netlink.rs`, `vsock.rs`, `other.rs` | their own | those families |
 //!
-//! Values that are more than a number are types of their own: [`TcpInfo`], [`Ucred`],
-//! [`SockFilter`], [`GroupReq`]. What has no row is in [`LEFT_OUT`], with the reason, and can still
-//! be read and set by number: [`Socket::getsockopt`], [`Socket::setsockopt`].
+//! Values that are more than a number are types of their own: [`TcpInfo`], [`SockFilter`],
+//! [`GroupReq`], [`Credentials`](crate::Credentials). What has no row is in [`LEFT_OUT`], with the
+//! reason, and can still be read and set by number: [`Socket::getsockopt`],
+//! [`Socket::setsockopt`].
 //!
 //! ```
 //! use socket::options::ALL;
@@ -63,21 +64,19 @@ use row::options;
 pub use left_out::LEFT_OUT;
 pub use subject::{State, Subject};
 pub use values::filter::SockFilter;
-pub use values::ip::{
-    FlowLabelAction, FlowLabelReq, FlowLabelShare, Icmp6Filter, IcmpFilter, In6Pktinfo,
-};
+pub use values::ip::{FlowLabelAction, FlowLabelReq, FlowLabelShare, Icmp6Filter, IcmpFilter};
 pub use values::multicast::{
     GroupFilter, GroupReq, GroupSourceReq, IpMreqSource, IpMreqn, IpMsfilter, Ipv6Mreq,
 };
 pub use values::packet::{
     CanFilter, Fanout, PacketMembership, PacketMreq, TpacketRolloverStats, TpacketStats,
 };
-pub use values::socket::{MemInfo, TxTime, Ucred};
+pub use values::socket::{MemInfo, TxTime};
 pub use values::tcp::{Md5Sig, RepairOpt, RepairWindow};
 pub use values::tcp_info::{MptcpInfo, TcpInfo};
 pub use values::words::{
-    AddrPreferences, BufLock, FilterMode, PathMtuDiscovery, RepairQueue, TcpState, Timestamping,
-    TipcImportance, TpacketVersion, UdpEncap,
+    AddrPreferences, BufLock, FilterMode, PathMtuDiscovery, RepairQueue, TcpState,
+    TimestampingFlags, TipcImportance, TpacketVersion, UdpEncap,
 };
 
 /// One option, as data: for listings and tests. The methods are on [`Socket`].

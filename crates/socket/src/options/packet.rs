@@ -3,7 +3,7 @@
 //! Rings of frames in shared memory are left out, see [`LEFT_OUT`](super::LEFT_OUT).
 
 use super::{
-    Fanout, PacketMreq, SockFilter, Timestamping, TpacketRolloverStats, TpacketStats,
+    Fanout, PacketMreq, SockFilter, TimestampingFlags, TpacketRolloverStats, TpacketStats,
     TpacketVersion, options,
 };
 
@@ -80,6 +80,7 @@ options! {
     / set_packet_copy_thresh: i32 = PACKET_COPY_THRESH { sets 4096, needs CAP_NET_RAW };
 
     /// Which clock stamps the packets in the rings.
-    packet_timestamp / set_packet_timestamp: Timestamping = PACKET_TIMESTAMP {
-        sample Timestamping::RAW_HARDWARE, default Timestamping::NONE, needs CAP_NET_RAW };
+    packet_timestamp / set_packet_timestamp: TimestampingFlags = PACKET_TIMESTAMP {
+        sample TimestampingFlags::RAW_HARDWARE, default TimestampingFlags::NONE,
+        needs CAP_NET_RAW };
 }

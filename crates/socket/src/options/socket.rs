@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{BufLock, MemInfo, Timestamping, TxTime, options};
+use super::{BufLock, MemInfo, TimestampingFlags, TxTime, options};
 use crate::kinds::{Family, Protocol, Type};
 
 options! {
@@ -143,9 +143,9 @@ options! {
 
     /// Which moments of packets sent and received are reported, as ancillary data; those of
     /// packets sent come back on the error queue.
-    so_timestamping / set_so_timestamping: Timestamping = SO_TIMESTAMPING {
-        sample Timestamping::RX_SOFTWARE | Timestamping::SOFTWARE, default Timestamping::NONE,
-        on AF_INET SOCK_DGRAM };
+    so_timestamping / set_so_timestamping: TimestampingFlags = SO_TIMESTAMPING {
+        sample TimestampingFlags::RX_SOFTWARE | TimestampingFlags::SOFTWARE,
+        default TimestampingFlags::NONE, on AF_INET SOCK_DGRAM };
 
     /// By which clock packets say when they are to leave, as ancillary data, for a queue that
     /// keeps to it (`tc-etf(8)`). Clocks other than `CLOCK_MONOTONIC` need `CAP_NET_ADMIN`.

@@ -5,7 +5,8 @@
 
 use std::os::fd::OwnedFd;
 
-use super::{Ucred, options};
+use super::options;
+use crate::message::Credentials;
 
 options! {
     ROWS = level SOL_SOCKET on AF_UNIX SOCK_STREAM connected;
@@ -15,7 +16,7 @@ options! {
     so_passcred / set_so_passcred: bool = SO_PASSCRED { sample true, default false };
 
     /// Who connected, or who listened, as it was then; of a pair, who made it.
-    so_peercred: Ucred = SO_PEERCRED {
+    so_peercred: Credentials = SO_PEERCRED {
         tested "options_do_what_they_say.rs" };
 
     /// The supplementary groups of the peer, as they were then.

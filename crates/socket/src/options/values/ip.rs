@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::multicast::put;
+use crate::message::PacketInfo6;
 use crate::options::encoding::{Get, Set, Slot, number, short};
 use crate::socket::Socket;
 use crate::sys::option as sys;
@@ -81,27 +82,9 @@ impl Set<Option<RangeInclusive<u16>>> for PortRange {
     }
 }
 
-/// Where IPv6 packets leave from. `struct in6_pktinfo` of RFC 3542.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct In6Pktinfo {
-    /// The source address; unspecified: the kernel chooses.
-    pub addr: Ipv6Addr,
-    /// The interface's number; zero: the kernel chooses.
-    pub ifindex: u32,
-}
-
-impl Get for In6Pktinfo {
-    type Value = In6Pktinfo;
-    fn get(from: Slot<'_>) -> io::Result<In6Pktinfo> {
-        let bytes: [u8; 20] = from.bytes()?;
-        let addr: [u8; 16] = *bytes.first_chunk().ok_or_else(short)?;
-        let ifindex = number!(u32, bytes, 16).ok_or_else(short)?;
-        Ok(In6Pktinfo { addr: addr.into(), ifindex })
-    }
-}
-
-impl Set<In6Pktinfo> for In6Pktinfo {
-    fn set(to: Slot<'_>, value: In6Pktinfo) -> io::Result<()> {
+/// `struct in6_pktinfo`, which is set and not read.
+impl Set<PacketInfo6> for PacketInfo6 {
+    fn set(to: Slot<'_>, value: PacketInfo6) -> io::Result<()> {
         to.set(&[&value.addr.octets()[..], &value.ifindex.to_ne_bytes()].concat())
     }
 }

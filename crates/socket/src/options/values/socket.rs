@@ -2,24 +2,15 @@
 
 use std::io;
 
+use crate::message::Credentials;
 use crate::options::encoding::{Get, Set, Slot, number, short};
 
-/// Who made a socket: process, user and group. `struct ucred` of `unix(7)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ucred {
-    /// The process; zero where it cannot be seen from here.
-    pub pid: i32,
-    /// Its effective user.
-    pub uid: u32,
-    /// Its effective group.
-    pub gid: u32,
-}
-
-impl Get for Ucred {
-    type Value = Ucred;
-    fn get(from: Slot<'_>) -> io::Result<Ucred> {
+/// `struct ucred`.
+impl Get for Credentials {
+    type Value = Credentials;
+    fn get(from: Slot<'_>) -> io::Result<Credentials> {
         let bytes: [u8; size_of::<libc::ucred>()] = from.bytes()?;
-        Ok(Ucred {
+        Ok(Credentials {
             pid: number!(i32, bytes, 0).ok_or_else(short)?,
             uid: number!(u32, bytes, 4).ok_or_else(short)?,
             gid: number!(u32, bytes, 8).ok_or_else(short)?,

@@ -125,7 +125,7 @@ words! {
 words! {
     /// Which moments of a packet are reported, and by which clock. `SO_TIMESTAMPING`; the kernel's
     /// `Documentation/networking/timestamping.rst`.
-    bits Timestamping(u32) {
+    bits TimestampingFlags(u32) {
         /// When the network card sent it.
         TX_HARDWARE = libc::SOF_TIMESTAMPING_TX_HARDWARE,
         /// When it left the kernel for the driver.
