@@ -33,6 +33,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod address;
+pub mod constants;
 mod deadline;
 #[doc(hidden)]
 pub mod fuzz;
