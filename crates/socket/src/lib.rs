@@ -11,6 +11,8 @@
 //! | [`SockAddr`] | what the kernel calls an address |
 //! | [`Address`] | what people write: `tcp://127.0.0.1:7007`, `[::1]:80`, `/run/x.sock`, `@name` |
 //! | [`Ancillary`], [`Flags`] | what goes with a message: descriptors, packet info, times … |
+//! | [`names`] | names to numbers and back: `getaddrinfo` and all its kin |
+//! | [`constants`] | the numbers of C under their names, for a glob import |
 //! | [`options`] | every socket option, one row each |
 //! | [`poll()`] | wait for several descriptors at once |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
@@ -39,9 +41,9 @@ mod deadline;
 pub mod fuzz;
 mod kinds;
 mod message;
+pub mod names;
 pub mod options;
 mod poll;
-mod resolve;
 pub mod seam;
 pub mod signal;
 mod sockaddr;
@@ -57,7 +59,9 @@ pub use message::{
     Outgoing, PacketInfo, PacketInfo6, Received, RecvBatch, Segments, Timestamping, cmsg_len,
     cmsg_space,
 };
+pub use names::{Endpoint, ResolveError};
 pub use poll::{Interest, Poll, poll};
-pub use resolve::{Endpoint, ResolveError};
-pub use sockaddr::{SockAddr, UnixAddr};
+pub use sockaddr::{
+    AlgAddr, CanAddr, NetlinkAddr, PacketAddr, QipcrtrAddr, SockAddr, TipcAddr, UnixAddr, VsockAddr,
+};
 pub use socket::Socket;

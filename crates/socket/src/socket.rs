@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::kinds::{Family, Protocol, Type};
+use crate::names::Endpoint;
 use crate::options::{Direction, set_kernel_limit};
-use crate::resolve::Endpoint;
 use crate::seam::{self, Operation, Peer, Target};
 use crate::sockaddr::SockAddr;
 use crate::sys::sockaddr::RawSockAddr;
@@ -539,6 +539,7 @@ impl fmt::Display for Tuple<'_> {
                 let (flow, scope) = (inet.flowinfo(), inet.scope_id());
                 write!(f, "('{}', {}, {flow}, {scope})", inet.ip(), inet.port())
             }
+            SockAddr::Unix(unix) => write!(f, "'{unix}'"),
             other => write!(f, "'{other}'"),
         }
     }

@@ -9,7 +9,10 @@
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod control;
+pub(crate) mod host;
+pub(crate) mod interface;
 pub(crate) mod message;
+pub(crate) mod netdb;
 pub(crate) mod option;
 pub(crate) mod resolver;
 pub(crate) mod signal;
