@@ -99,6 +99,10 @@ fn inet(place: &str, scheme: Scheme) -> Result<Place, String> {
         Family::INET6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
+    if place.is_empty() {
+        let word = scheme.word();
+        return Err(format!("host and port are missing (try {word}://127.0.0.1:7007)"));
+    }
     if place.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Place::Inet(Host::Ip(loopback), port(place, scheme.kind())?));
     }

@@ -223,7 +223,7 @@ pub(super) fn ascii(host: &str) -> Result<CString, GaiCode> {
     CString::new(host.into_owned()).map_err(|_| GaiCode::NONAME)
 }
 
-/// A port as libc takes it. libc itself would cut a number to sixteen bits.
+/// A port as libc takes it. libc itself would take a sign, and cut a number to sixteen bits.
 fn service(port: Port<'_>) -> Result<Option<CString>, GaiCode> {
     let text = match port {
         Port::None => return Ok(None),
@@ -231,7 +231,8 @@ fn service(port: Port<'_>) -> Result<Option<CString>, GaiCode> {
         Port::Name(name) => name.to_owned(),
     };
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits && text.parse::<u16>().is_err() {
+    let odd = text.starts_with(|letter: char| !letter.is_alphanumeric());
+    if odd || digits && text.parse::<u16>().is_err() {
         return Err(GaiCode::SERVICE);
     }
     CString::new(text).map(Some).map_err(|_| GaiCode::SERVICE)

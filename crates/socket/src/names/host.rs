@@ -139,3 +139,21 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_missing_is_an_herror() {
+        let error = host_error("x", Missing::NotFound);
+        assert_eq!(error.reason(), Reason::Host(HostCode::HOST_NOT_FOUND));
+        assert_eq!(error.to_string(), "cannot resolve x: Unknown host");
+        assert!(error.is_not_found());
+        let error = host_error("x", Missing::Host(2));
+        assert_eq!((error.code(), error.is_temporary()), (2, true));
+        let error = host_error("x", Missing::System(libc::EMFILE));
+        assert_eq!(error.reason(), Reason::Gai(GaiCode::SYSTEM));
+        assert_eq!(io::Error::from(error).kind(), io::Error::from_raw_os_error(24).kind());
+    }
+}
