@@ -38,11 +38,11 @@ fn ours() -> BTreeMap<&'static str, i64> {
             panic!("{name} is listed twice: {before} and {value}");
         }
     };
-    Family::ALL.iter().for_each(|(name, value)| add(*name, value.0.into()));
-    Type::ALL.iter().for_each(|(name, value)| add(*name, value.0.into()));
-    Protocol::ALL.iter().for_each(|(name, value)| add(*name, value.0.into()));
+    Family::ALL.iter().for_each(|(name, value)| add(name, value.0.into()));
+    Type::ALL.iter().for_each(|(name, value)| add(name, value.0.into()));
+    Protocol::ALL.iter().for_each(|(name, value)| add(name, value.0.into()));
     for group in GROUPS.iter().copied().flatten() {
-        group.rows.iter().for_each(|(name, value)| add(*name, *value));
+        group.rows.iter().for_each(|(name, value)| add(name, *value));
     }
     names
 }

@@ -256,7 +256,8 @@ fn getaddrinfo_answers_what_python_answers() {
             lines.extend(numbers.map(|hints| format!("{host}|{port}|{hints}")));
         }
     }
-    let expression = "(lambda h, p, n: ' '.join(f'{int(f)},{int(t)},{q},{c or None},{a[0]},{a[1]}' for f, t, q, c, a in \
+    let expression = "(lambda h, p, n: ' '.join(\
+        f'{int(f)},{int(t)},{q},{c or None},{a[0]},{a[1]}' for f, t, q, c, a in \
         socket.getaddrinfo(h, p, *map(int, n.split('/')))))(*text.split('|'))";
     // That may not stand in hosts(5), and a name server is not to be asked.
     lines.retain(|line| !(line.starts_with("localhost|") && line.contains("|10/")));

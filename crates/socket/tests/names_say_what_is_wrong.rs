@@ -38,7 +38,7 @@ fn every_failure_of_getaddrinfo_has_its_code() {
         (ask(Some("127.0.0.1"), "99999999999999999999", open), GaiCode::SERVICE),
         (ask(Some("127.0.0.1"), "-1", open), GaiCode::SERVICE),
         (ask(Some("127.0.0.1"), "+80", open), GaiCode::SERVICE),
-        (ask(Some("127.0.0.1"), "8\00", open), GaiCode::SERVICE),
+        (ask(Some("127.0.0.1"), "8\x000", open), GaiCode::SERVICE),
         (ask(Some("127.0.0.1"), "80", Hints { family: Family(99), ..open }), GaiCode::FAMILY),
         (ask(Some("127.0.0.1"), "80", Hints { kind: Type(99), ..open }), GaiCode::SOCKTYPE),
         (

@@ -3,7 +3,7 @@
 use super::groups;
 
 groups! {
-    /// Flags of a socket type; [`Socket::new`](crate::Socket::new) always closes on exec. `socket(2)`.
+    /// Flags of a socket type; the first is always on here. `socket(2)`.
     SOCK libc {
         SOCK_NONBLOCK, SOCK_CLOEXEC,
     }
@@ -43,7 +43,7 @@ groups! {
         SHUT_RD, SHUT_WR, SHUT_RDWR,
     }
 
-    /// The largest backlog the headers know; the kernel's own limit is `net.core.somaxconn`. `listen(2)`.
+    /// The longest backlog; the kernel's own limit is `net.core.somaxconn`. `listen(2)`.
     SOMAXCONN libc {
         SOMAXCONN,
     }

@@ -58,7 +58,7 @@ kinds! {
         ECONET = AF_ECONET,
         /// ATM switched circuits.
         ATMSVC = AF_ATMSVC,
-        /// Reliable datagrams over TCP or InfiniBand; its addresses are those of `INET` and `INET6`.
+        /// Reliable datagrams over TCP or InfiniBand, with addresses of `INET` and `INET6`.
         RDS = AF_RDS,
         /// Linux SNA; never implemented.
         SNA = AF_SNA,

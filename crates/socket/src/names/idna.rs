@@ -1,4 +1,4 @@
-//! Host names beyond ASCII, in the form the DNS carries: `bücher.example` → `xn--bcher-kva.example`.
+//! Host names beyond ASCII in the form of the DNS: `bücher.example` → `xn--bcher-kva.example`.
 //!
 //! libc could do it (`AI_IDN`), but reads the name in the locale's encoding, which a Rust program
 //! does not set, and needs a library that may not be there. So each label is lower-cased and

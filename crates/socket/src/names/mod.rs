@@ -2,7 +2,7 @@
 //!
 //! | question | here | Python |
 //! |---|---|---|
-//! | addresses of a name | [`getaddrinfo`], [`inet_address`] | `getaddrinfo`, `bind((host, port))` |
+//! | addresses of a name | [`getaddrinfo`], [`inet_address`] | `getaddrinfo`, `bind` |
 //! | the name of an address | [`getnameinfo`], [`gethostbyaddr`] | the same |
 //! | IPv4 only, the older calls | [`gethostbyname`], [`gethostbyname_ex`] | the same |
 //! | this machine | [`gethostname`], [`sethostname`], [`getfqdn`] | the same |

@@ -25,6 +25,8 @@ const NAME: usize = 8;
 const PGN: usize = 16;
 const J1939_ADDRESS: usize = 20;
 const SIZE: usize = 24;
+/// Where the identifiers of ISO-TP end, and the 64-bit name of J1939.
+const NAME_END: usize = 16;
 
 /// One end of a CAN socket. As text: `can:3`, `can:3,rx=0x123,tx=0x456`,
 /// `can:3,name=0x0,pgn=0x3ffff,address=0x80`, where the interface may also be given by name.
@@ -84,7 +86,7 @@ impl Form for CanAddr {
         let interface = take_u32(bytes, INTERFACE)?;
         Some(match bytes.len() {
             ..NAME_END => CanAddr::Raw { interface },
-            ..SIZE => {
+            NAME_END..SIZE => {
                 let (rx_id, tx_id) = (take_u32(bytes, RX_ID)?, take_u32(bytes, TX_ID)?);
                 CanAddr::Isotp { interface, rx_id, tx_id }
             }
@@ -128,9 +130,6 @@ impl Form for CanAddr {
         }
     }
 }
-
-/// Where the identifiers of ISO-TP end, and the 64-bit name of J1939.
-const NAME_END: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -131,7 +131,7 @@ mod tests {
         holds(UnixAddr::Unnamed, b"\x01\0", "");
         holds(UnixAddr::Path("/run/x.sock".into()), b"\x01\0/run/x.sock\0", "/run/x.sock");
         holds(UnixAddr::Path("./x".into()), b"\x01\0./x\0", "./x");
-        holds(UnixAddr::Path("1:2".into()), b"\x01\01:2\0", "unix:1:2");
+        holds(UnixAddr::Path("1:2".into()), b"\x01\x001:2\0", "unix:1:2");
         holds(UnixAddr::Path("@x".into()), b"\x01\0@x\0", "unix:\\x40x");
         holds(UnixAddr::Path("/a\\b\n".into()), b"\x01\0/a\\b\n\0", "/a\\\\b\\x0a");
         holds(UnixAddr::Abstract(b"a\0\xffb".to_vec()), b"\x01\0\0a\0\xffb", "@a\\x00\\xffb");

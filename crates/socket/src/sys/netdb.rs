@@ -130,27 +130,29 @@ fn host_error(missing: Missing, code: c_int) -> Missing {
 /// Every pointer in `record` is as `gethostbyname(3)` leaves it.
 unsafe fn host(record: &hostent) -> Host {
     let size = usize::try_from(record.h_length).unwrap_or(0);
-    // SAFETY: the list ends in null; each entry has `h_length` bytes.
-    let addresses = unsafe { entries(record.h_addr_list, |entry| bytes(entry, size)) };
-    Host {
-        // SAFETY: the name ends in NUL.
-        name: unsafe { text(record.h_name) },
-        // SAFETY: the list ends in null; each entry ends in NUL.
-        aliases: unsafe { entries(record.h_aliases, |entry| text(entry)) },
-        addresses,
-    }
+    // SAFETY: the list ends in null.
+    let addresses = unsafe { entries(record.h_addr_list) };
+    // SAFETY: the list ends in null.
+    let aliases = unsafe { entries(record.h_aliases) };
+    // SAFETY: each entry has `h_length` bytes.
+    let addresses = addresses.into_iter().map(|entry| unsafe { bytes(entry, size) });
+    // SAFETY: each entry ends in NUL.
+    let aliases = aliases.into_iter().map(|entry| unsafe { text(entry) });
+    // SAFETY: the name ends in NUL.
+    let name = unsafe { text(record.h_name) };
+    Host { name, aliases: aliases.collect(), addresses: addresses.collect() }
 }
 
-/// The entries of a list that ends in null, each read by `read`.
+/// The entries of a list that ends in null.
 ///
 /// # Safety
 /// `list` is null or such a list.
-unsafe fn entries(list: *mut *mut c_char, read: impl Fn(*const c_char) -> Vec<u8>) -> Vec<Vec<u8>> {
+unsafe fn entries(list: *mut *mut c_char) -> Vec<*const c_char> {
     let mut found = Vec::new();
     let mut next = list;
     // SAFETY: `next` is null or points at an entry: the null at the end stops the loop.
     while let Some(entry) = unsafe { next.as_ref() }.filter(|entry| !entry.is_null()) {
-        found.push(read(*entry));
+        found.push(entry.cast_const());
         // SAFETY: this entry is not the last, so there is one after it.
         next = unsafe { next.add(1) };
     }

@@ -1,4 +1,4 @@
-//! What the tests of names and addresses share: a watchdog, skips, random input, and Python's answers.
+//! What tests of names and addresses share: a watchdog, skips, random input, Python's answers.
 //!
 //! Each test file mounts it and uses a part of it.
 
