@@ -28,8 +28,10 @@ const ADDRESS: usize = offset_of!(libc::sockaddr_ll, sll_addr);
 /// The longest hardware address Linux has, `MAX_ADDR_LEN`.
 const ADDRESS_MAX: usize = 32;
 
-/// One end of a packet socket. As text: `packet:2,protocol=0x0800,hatype=1,address=02:fc:00:00:00:01`
-/// with zeros left out; the interface may also be given by name.
+/// One end of a packet socket.
+///
+/// As text: `packet:2,protocol=0x0800,hatype=1,address=02:fc:00:00:00:01`, with zeros left out; the
+/// interface may also be given by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PacketAddr {
     /// The Ethernet type, in host byte order: `constants::ETH_P_ALL`, `ETH_P_IP`. Zero receives
