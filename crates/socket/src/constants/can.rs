@@ -16,7 +16,7 @@ groups! {
         CAN_RAW_FD_FRAMES, CAN_RAW_JOIN_FILTERS, CAN_RAW_XL_FRAMES, CAN_RAW_FILTER_MAX,
     }
 
-    /// Operations of the broadcast manager.
+    /// Operations of the broadcast manager; in the header they have no `CAN_BCM_`.
     CAN_BCM_OP "linux/can/bcm.h" i32 {
         CAN_BCM_TX_SETUP = 1, CAN_BCM_TX_DELETE = 2, CAN_BCM_TX_READ = 3, CAN_BCM_TX_SEND = 4,
         CAN_BCM_RX_SETUP = 5, CAN_BCM_RX_DELETE = 6, CAN_BCM_RX_READ = 7, CAN_BCM_TX_STATUS = 8,
@@ -24,7 +24,7 @@ groups! {
         CAN_BCM_RX_CHANGED = 12,
     }
 
-    /// Flags of the broadcast manager; in the header they have no `CAN_BCM_`.
+    /// Flags of the broadcast manager; the same.
     CAN_BCM_FLAG "linux/can/bcm.h" i32 {
         CAN_BCM_SETTIMER = 0x001, CAN_BCM_STARTTIMER = 0x002, CAN_BCM_TX_COUNTEVT = 0x004,
         CAN_BCM_TX_ANNOUNCE = 0x008, CAN_BCM_TX_CP_CAN_ID = 0x010, CAN_BCM_RX_FILTER_ID = 0x020,

@@ -17,7 +17,7 @@ groups! {
 
     /// Flags of newer kernels.
     MSG_MORE_ "linux/socket.h" i32 {
-        MSG_SOCK_DEVMEM = 0x200_0000,
+        MSG_PROBE = 0x10, MSG_BATCH = 0x4_0000, MSG_SOCK_DEVMEM = 0x200_0000,
     }
 
     /// Types of ancillary data. `cmsg(3)`, `socket(7)`, `unix(7)`.

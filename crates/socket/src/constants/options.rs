@@ -71,7 +71,8 @@ groups! {
 
     /// Options of IPv4 that are in the header only.
     IP_MORE "netinet/in.h" i32 {
-        IP_RECVRETOPTS = 7, IP_MAX_MEMBERSHIPS = 20, IP_LOCAL_PORT_RANGE = 51, IP_PROTOCOL = 52,
+        IP_RECVRETOPTS = 7, IP_MAX_MEMBERSHIPS = 20, IP_RECVERR_RFC4884 = 26,
+        IP_LOCAL_PORT_RANGE = 51, IP_PROTOCOL = 52,
     }
 
     /// Options of IPv6. `ipv6(7)`, RFC 3493, RFC 3542.
@@ -98,6 +99,24 @@ groups! {
     /// Options of IPv6 by their names in RFC 3493.
     IPV6_MORE "netinet/in.h" i32 {
         IPV6_JOIN_GROUP = 20, IPV6_LEAVE_GROUP = 21, IPV6_RTHDR_TYPE_0 = 0,
+        IPV6_RECVERR_RFC4884 = 31,
+    }
+
+    /// Multicast groups in both versions of IP. RFC 3678.
+    MCAST "linux/in.h" i32 {
+        MCAST_JOIN_GROUP = 42, MCAST_BLOCK_SOURCE = 43, MCAST_UNBLOCK_SOURCE = 44,
+        MCAST_LEAVE_GROUP = 45, MCAST_JOIN_SOURCE_GROUP = 46, MCAST_LEAVE_SOURCE_GROUP = 47,
+        MCAST_MSFILTER = 48,
+    }
+
+    /// Options of raw sockets. `raw(7)`.
+    ICMP "linux/icmp.h" i32 {
+        ICMP_FILTER = 1, ICMPV6_FILTER = 1,
+    }
+
+    /// Options of MPTCP.
+    MPTCP "linux/mptcp.h" i32 {
+        MPTCP_INFO = 1, MPTCP_TCPINFO = 2, MPTCP_SUBFLOW_ADDRS = 3, MPTCP_FULL_INFO = 4,
     }
 
     /// Options of TCP. `tcp(7)`.

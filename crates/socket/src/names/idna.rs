@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 /// The name in ASCII; `None` where it has no such form. What is ASCII already is left alone.
-pub(super) fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     if name.is_ascii() {
         return Some(Cow::Borrowed(name));
     }

@@ -38,6 +38,7 @@ pub use error::{GaiCode, HostCode, Reason, ResolveError};
 pub use host::{
     HostEntry, getfqdn, gethostbyaddr, gethostbyname, gethostbyname_ex, gethostname, sethostname,
 };
+pub(crate) use idna::to_ascii;
 pub use inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
 pub use interface::{Interface, if_indextoname, if_nameindex, if_nametoindex};
 pub use ipv6::{has_dualstack_ipv6, has_ipv6};
