@@ -217,6 +217,7 @@ fn byte_order_turns_and_turns_back() {
 
 /// `testGetServBy`.
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn services_and_protocols_are_those_of_python() {
     let lines: Vec<String> = ["echo", "http", "domain", "nosuch", "", "HTTP", "ssh", "a b"]
         .iter()
@@ -244,6 +245,7 @@ fn services_and_protocols_are_those_of_python() {
 
 /// `testGetaddrinfo`, `test_getaddrinfo_int_port_overflow`, `test_getnameinfo` and their kin.
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn getaddrinfo_answers_what_python_answers() {
     let hosts =
         ["localhost", "127.0.0.1", "::1", "127.1", "0x7f000001", "1.2.3.4 x", "::ffff:1.2.3.4"];
@@ -306,6 +308,7 @@ fn without_a_host_it_is_loopback_or_every_interface() {
 
 /// `testHostnameRes`, `test_host_resolution`, `test_host_resolution_bad_address`.
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn hosts_are_those_of_python() {
     // Only what is answered without a name server: numbers, and what stands in hosts(5).
     let mut lines: Vec<String> = ["localhost", "127.0.0.1", "", "<broadcast>", "255.255.255.255"]
@@ -369,6 +372,7 @@ fn interfaces_have_an_index_and_a_name() {
 }
 
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn getnameinfo_answers_what_python_answers() {
     let mut lines = Vec::new();
     for place in ["127.0.0.1:80", "127.0.0.1:1", "127.0.0.1:65535", "127.0.0.1:514"] {

@@ -24,6 +24,7 @@ fn code(result: Result<impl Sized, ResolveError>) -> Option<Reason> {
 }
 
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn every_failure_of_getaddrinfo_has_its_code() {
     let _watchdog = watchdog(PATIENCE);
     let ask = |host, port: &str, hints| code(getaddrinfo(host, port, &hints));
@@ -57,6 +58,7 @@ fn every_failure_of_getaddrinfo_has_its_code() {
 }
 
 #[test]
+#[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn an_error_names_what_was_asked_for_in_words() {
     let open = Hints::default();
     let error = getaddrinfo(Some("127.0.0.1"), "65536", &open).unwrap_err();
@@ -152,7 +154,8 @@ fn a_scope_is_an_interface_by_name_or_index() {
 fn an_address_of_another_family_has_no_name() {
     let address = SockAddr::Unix(UnixAddr::Path("/x".into()));
     let error = getnameinfo(&address, NameInfoFlags::NONE).unwrap_err();
-    assert_eq!(error.to_string(), "cannot resolve /x: ai_family not supported");
+    assert_eq!(error.reason(), Reason::Gai(GaiCode::FAMILY));
+    assert!(error.to_string().starts_with("cannot resolve /x: "), "{error}");
 }
 
 /// `testSockName`-style argument errors: what does not fit is refused before any call.

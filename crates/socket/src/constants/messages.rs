@@ -10,14 +10,14 @@ groups! {
 
     /// Flags of one call. `send(2)`, `recv(2)`.
     MSG libc {
-        MSG_OOB, MSG_PEEK, MSG_DONTROUTE, MSG_TRYHARD, MSG_CTRUNC, MSG_TRUNC, MSG_DONTWAIT, MSG_EOR,
-        MSG_WAITALL, MSG_FIN, MSG_SYN, MSG_CONFIRM, MSG_RST, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_MORE,
+        MSG_OOB, MSG_PEEK, MSG_DONTROUTE, MSG_CTRUNC, MSG_TRUNC, MSG_DONTWAIT, MSG_EOR, MSG_WAITALL,
+        MSG_FIN, MSG_SYN, MSG_CONFIRM, MSG_RST, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_MORE,
         MSG_WAITFORONE, MSG_ZEROCOPY, MSG_FASTOPEN, MSG_CMSG_CLOEXEC,
     }
 
-    /// Flags of newer kernels.
+    /// Flags that not every libc has.
     MSG_MORE_ "linux/socket.h" i32 {
-        MSG_PROBE = 0x10, MSG_BATCH = 0x4_0000, MSG_SOCK_DEVMEM = 0x200_0000,
+        MSG_TRYHARD = 4, MSG_PROBE = 0x10, MSG_BATCH = 0x4_0000, MSG_SOCK_DEVMEM = 0x200_0000,
     }
 
     /// Types of ancillary data. `cmsg(3)`, `socket(7)`, `unix(7)`.

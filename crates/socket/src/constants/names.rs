@@ -30,12 +30,17 @@ groups! {
 
     /// Flags and sizes. `getnameinfo(3)`.
     NI libc {
-        NI_NUMERICHOST, NI_NUMERICSERV, NI_NOFQDN, NI_NAMEREQD, NI_DGRAM, NI_IDN, NI_MAXHOST,
+        NI_NUMERICHOST, NI_NUMERICSERV, NI_NOFQDN, NI_NAMEREQD, NI_DGRAM, NI_MAXHOST,
     }
 
     /// The longest service name, in bytes.
     NI_MORE "netdb.h" u32 {
         NI_MAXSERV = 32,
+    }
+
+    /// A flag that only glibc has.
+    NI_GLIBC "netdb.h" i32 {
+        NI_IDN = 32,
     }
 
     /// Codes of the older calls. `gethostbyname(3)`.

@@ -9,8 +9,7 @@ groups! {
     SOL libc {
         SOL_IP, SOL_SOCKET, SOL_TCP, SOL_UDP, SOL_IPV6, SOL_ICMPV6, SOL_CAN_BASE, SOL_CAN_RAW,
         SOL_CAN_J1939, SOL_RAW, SOL_DECNET, SOL_X25, SOL_PACKET, SOL_ATM, SOL_AAL, SOL_IRDA,
-        SOL_NETBEUI, SOL_LLC, SOL_DCCP, SOL_NETLINK, SOL_TIPC, SOL_RXRPC, SOL_PPPOL2TP,
-        SOL_BLUETOOTH, SOL_PNPIPE, SOL_RDS, SOL_IUCV, SOL_CAIF, SOL_ALG, SOL_NFC, SOL_TLS, SOL_XDP,
+        SOL_NETBEUI, SOL_LLC, SOL_DCCP, SOL_NETLINK, SOL_TIPC, SOL_BLUETOOTH, SOL_ALG, SOL_TLS,
     }
 
     /// Option levels of old networks.
@@ -18,10 +17,12 @@ groups! {
         SOL_IPX = 256, SOL_AX25 = 257, SOL_ATALK = 258, SOL_NETROM = 259, SOL_ROSE = 260,
     }
 
-    /// Option levels of newer protocols.
+    /// Option levels that not every libc has.
     SOL_NEW "linux/socket.h" i32 {
-        SOL_CAN_ISOTP = 106, SOL_SCTP = 132, SOL_UDPLITE = 136, SOL_KCM = 281, SOL_MPTCP = 284,
-        SOL_MCTP = 285, SOL_SMC = 286, SOL_VSOCK = 287,
+        SOL_CAN_ISOTP = 106, SOL_SCTP = 132, SOL_RXRPC = 272, SOL_PPPOL2TP = 273, SOL_PNPIPE = 275,
+        SOL_RDS = 276, SOL_IUCV = 277, SOL_CAIF = 278, SOL_NFC = 280, SOL_XDP = 283,
+        SOL_UDPLITE = 136, SOL_KCM = 281, SOL_MPTCP = 284, SOL_MCTP = 285, SOL_SMC = 286,
+        SOL_VSOCK = 287,
     }
 
     /// Options of every socket. `socket(7)`.
@@ -42,8 +43,9 @@ groups! {
     }
 
     /// The same with 64-bit time. `socket(7)`.
-    SO_NEW libc {
-        SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_NEW, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW,
+    SO_NEW "asm-generic/socket.h" i32 {
+        SO_TIMESTAMP_NEW = 63, SO_TIMESTAMPNS_NEW = 64, SO_TIMESTAMPING_NEW = 65,
+        SO_RCVTIMEO_NEW = 66, SO_SNDTIMEO_NEW = 67,
     }
 
     /// Options of newer kernels.

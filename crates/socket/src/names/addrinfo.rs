@@ -158,7 +158,10 @@ pub fn getaddrinfo<'a>(
         protocol: Protocol(answer.protocol),
         address: answer.address.decode(),
     });
-    Ok(AddrInfo { canonname: answers.canonname, endpoints: endpoints.collect() })
+    // musl also gives the name to those who did not ask.
+    let asked_name = hints.flags.contains(AddrInfoFlags::CANONNAME);
+    let canonname = answers.canonname.filter(|_| asked_name);
+    Ok(AddrInfo { canonname, endpoints: endpoints.collect() })
 }
 
 /// The address that `(host, port)` means to `bind` and `connect` in Python.

@@ -19,6 +19,10 @@
 //! waiting. Numeric hosts never get that far.
 //!
 //! What this deliberately does not do: speak DNS itself, cache, or try again.
+//!
+//! # Platform
+//! Answers are libc's. They are tested against Python on glibc; musl knows fewer flags and answers
+//! some questions in other words.
 
 mod addrinfo;
 mod byte_order;

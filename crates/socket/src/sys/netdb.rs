@@ -82,6 +82,7 @@ pub(crate) fn getservbyport(port: u16, protocol: Option<&CStr>) -> Result<Vec<u8
 }
 
 /// `getprotobyname_r(3)`: the number.
+#[cfg(target_env = "gnu")]
 pub(crate) fn getprotobyname(name: &CStr) -> Result<c_int, Missing> {
     let call = |record, room, length, found| {
         // SAFETY: the name ends in NUL; `record`, `length` bytes of `room` and `found` are ours to
@@ -89,6 +90,18 @@ pub(crate) fn getprotobyname(name: &CStr) -> Result<c_int, Missing> {
         unsafe { getprotobyname_r(name.as_ptr(), record, room, length, found) }
     };
     ask(call, |record: &protoent| record.p_proto)
+}
+
+/// `getprotobyname(3)`: the number. Other libcs have no re-entrant form; one caller at a time.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn getprotobyname(name: &CStr) -> Result<c_int, Missing> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // SAFETY: the name ends in NUL. The record is libc's own, and nobody else here asks for one
+    // while the lock is held.
+    let record: *const protoent = unsafe { libc::getprotobyname(name.as_ptr()) };
+    // SAFETY: null, or that record.
+    unsafe { record.as_ref() }.map(|record| record.p_proto).ok_or(Missing::NotFound)
 }
 
 /// Room for a record at first, and at most, in bytes.
@@ -215,6 +228,7 @@ unsafe extern "C" {
         length: usize,
         found: *mut *mut servent,
     ) -> c_int;
+    #[cfg(target_env = "gnu")]
     fn getprotobyname_r(
         name: *const c_char,
         record: *mut protoent,
