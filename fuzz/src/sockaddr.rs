@@ -1,5 +1,5 @@
-//! Addresses as the kernel and the resolver write them: any bytes are an address, which goes to text
-//! and to bytes and comes back as it was.
+//! Addresses as the kernel and the resolver write them: any bytes are an address, which goes to
+//! text and to bytes and comes back as it was.
 
 use socket::SockAddr;
 
