@@ -9,11 +9,13 @@
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod control;
+pub(crate) mod descriptor;
 pub(crate) mod message;
 pub(crate) mod option;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod sockaddr;
+pub(crate) mod transfer;
 
 use std::io;
 
