@@ -11,7 +11,9 @@ use socket::{
     ConnectOptions, Deadline, Endpoint, Family, SockAddr, Socket, ToEndpoints, Type,
     create_connection,
 };
-use support::{PATIENCE, listener, listener_at, refusing, silent, watchdog};
+use support::{
+    PATIENCE, listener, listener_at, listener_of_one_family, refusing, silent, watchdog,
+};
 
 /// So long that no attempt begins because of it.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -135,19 +137,6 @@ fn a_name_leads_to_whichever_address_listens() {
             Err(error) => {
                 assert!(error.attempts().iter().all(|one| one.address != address), "{error}");
             }
-        }
-    }
-}
-
-/// A listener in one family on a port that refuses in the other one.
-fn listener_of_one_family(ours: &str, other: &str) -> (Socket, SockAddr, Socket) {
-    loop {
-        let (server, address) = listener_at(&format!("{ours}:0"));
-        let place = format!("{other}:{}", address.port().unwrap());
-        let place = SockAddr::from(place.parse::<std::net::SocketAddr>().unwrap());
-        let refusing = Socket::new(place.family(), Type::STREAM, Default::default()).unwrap();
-        if refusing.bind(&place).is_ok() {
-            return (server, address, refusing);
         }
     }
 }

@@ -111,6 +111,20 @@ pub(crate) fn refusing(address: &str) -> (Socket, SockAddr) {
     (socket, address)
 }
 
+/// A listener on the host `ours`, on a port on which the host `other` refuses for as long as the
+/// last one is kept.
+pub(crate) fn listener_of_one_family(ours: &str, other: &str) -> (Socket, SockAddr, Socket) {
+    loop {
+        let (server, address) = listener_at(&format!("{ours}:0"));
+        let place = format!("{other}:{}", address.port().unwrap());
+        let place = SockAddr::from(place.parse::<SocketAddr>().unwrap());
+        let refusing = Socket::new(place.family(), Type::STREAM, Default::default()).unwrap();
+        if refusing.bind(&place).is_ok() {
+            return (server, address, refusing);
+        }
+    }
+}
+
 /// A listener whose queue is full, so that connecting to it gets no answer at all.
 pub(crate) struct Silent {
     pub(crate) listener: Socket,
