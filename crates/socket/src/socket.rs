@@ -293,6 +293,10 @@ impl Socket {
     ///
     /// # Errors
     /// `ENOTCONN` when there is no connection, or no longer.
+    ///
+    /// # Platform
+    /// On Linux, whoever polls a Unix socket for room to send, as a send with a time limit does,
+    /// is woken by `Both` only.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let how = match how {
             Shutdown::Read => libc::SHUT_RD,

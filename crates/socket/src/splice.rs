@@ -8,12 +8,13 @@
 //! What has left the one socket and not reached the other is in the pipe. A [`Splice`] keeps it
 //! after an error, so that nothing is lost by a time limit; [`Socket::splice`] does not.
 //!
-//! Only streams (TCP, Unix) can be spliced; for others the kernel says `EINVAL`.
+//! It is for streams (TCP, Unix): the bounds of messages do not survive the pipe.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 
 use crate::deadline::Deadline;
+use crate::kinds::Type;
 use crate::seam::{self, Operation};
 use crate::socket::Socket;
 
@@ -59,7 +60,7 @@ impl Splice {
     ///
     /// # Errors
     /// As [`recv`](Socket::recv) and [`send`](Socket::send), with what was received
-    /// [held](Splice::held) for the next call. `EINVAL` for sockets that are not streams.
+    /// [held](Splice::held) for the next call. `EINVAL` for sockets that the kernel cannot splice.
     pub fn transfer(&mut self, from: &Socket, to: &Socket, count: usize) -> io::Result<usize> {
         self.transfer_by(from, from.deadline(), to, to.deadline(), count)
     }
@@ -96,8 +97,8 @@ impl Socket {
     ///
     /// # Errors
     /// As [`recv`](Socket::recv) and [`send`](Socket::send); up to 64 KiB that were received may
-    /// be lost then, which a [`Splice`] of your own would keep. `EINVAL` for sockets that are not
-    /// streams; `InvalidInput` if one is non-blocking.
+    /// be lost then, which a [`Splice`] of your own would keep. `InvalidInput` if one is not a
+    /// stream or is non-blocking.
     ///
     /// ```
     /// use socket::{Family, Socket, Type};
@@ -114,9 +115,12 @@ impl Socket {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn splice(&self, to: &Socket, count: Option<u64>) -> io::Result<u64> {
+        let invalid = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
+        if self.kind()? != Type::STREAM || to.kind()? != Type::STREAM {
+            return invalid("only SOCK_STREAM sockets are spliced");
+        }
         if !self.blocking() || !to.blocking() {
-            let why = "non-blocking sockets are spliced with a Splice of your own";
-            return Err(io::Error::new(ErrorKind::InvalidInput, why));
+            return invalid("non-blocking sockets are spliced with a Splice of your own");
         }
         let deadline = self.deadline().earlier(to.deadline());
         let mut pipe = Splice::new()?;
