@@ -267,8 +267,9 @@ fn look_first(fd: BorrowedFd<'_>, interest: Interest, waiting: Waiting) -> io::R
     }
 }
 
-/// Begins a connect, or asks how one that has begun is going. It is never begun twice: an
-/// interrupted connect goes on in the kernel.
+/// Begins a connect, or asks how one that has begun is going. An interrupted one goes on in the
+/// kernel if there is a handshake, and is never begun twice; a Unix socket that waited for room in
+/// the listener's queue has not begun, whatever a poll then says of it, and has to try again.
 fn connect(fd: BorrowedFd<'_>, to: &Peer, begun: &mut bool) -> io::Result<usize> {
     if *begun {
         if !Interest::WRITE.is_ready(fd)? {
@@ -283,13 +284,16 @@ fn connect(fd: BorrowedFd<'_>, to: &Peer, begun: &mut bool) -> io::Result<usize>
         Ok(()) => return Ok(0),
         Err(error) => error,
     };
-    match error.raw_os_error() {
-        Some(libc::EINTR | libc::EINPROGRESS) => {
-            *begun = true;
-            Err(io::Error::from_raw_os_error(libc::EINPROGRESS))
-        }
-        _ => Err(error),
+    let goes_on = match error.raw_os_error() {
+        Some(libc::EINPROGRESS) => true,
+        Some(libc::EINTR) => to.0.decode().as_inet().is_some(),
+        _ => false,
+    };
+    if !goes_on {
+        return Err(error);
     }
+    *begun = true;
+    Err(io::Error::from_raw_os_error(libc::EINPROGRESS))
 }
 
 /// Whether an attempt failed only because it may not wait: `EAGAIN`, or a connect under way.

@@ -198,6 +198,14 @@ fn connect(
     let mut answer = attempt_under_send_limit(target, operation, left)?;
     loop {
         match answer {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                answer = attempt_under_send_limit(target, operation, left)?;
+                continue;
+            }
             Err(error) if is_pending(&error) => {}
             done => return done,
         }
