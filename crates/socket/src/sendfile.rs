@@ -14,9 +14,13 @@ use crate::kinds::Type;
 use crate::seam::{self, Operation};
 use crate::socket::Socket;
 
-/// How many bytes one `sendfile` or `send` is asked for. A time limit needs them to be no more: the
-/// kernel keeps to it only within as much as fits its internal pipe, which is this.
-const BLOCK: usize = 64 * 1024;
+/// How many bytes one `sendfile` is asked for without a time limit. More is hardly faster, and a
+/// driver that serves others has its turn after each.
+const BLOCK: usize = 1024 * 1024;
+
+/// The same with a time limit, which the kernel applies anew to as much as fits its internal pipe:
+/// this. It is also what is read and sent at once in the ordinary way.
+const BLOCK_LIMITED: usize = 64 * 1024;
 
 impl Socket {
     /// Sends `file` from `offset` bytes on: `count` bytes, or up to its end for `None`. Answers how
@@ -100,8 +104,9 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     fn by_the_kernel(&mut self) -> io::Result<()> {
+        let most = if self.deadline == Deadline::Never { BLOCK } else { BLOCK_LIMITED };
         while self.left > 0 {
-            let (offset, count) = (self.place(), self.block());
+            let (offset, count) = (self.place(), self.at_most(most));
             let mut operation = Operation::SendFile { file: self.file.as_fd(), offset, count };
             match seam::perform(self.socket.target(), &mut operation, self.deadline)? {
                 0 => break,
@@ -115,9 +120,9 @@ impl Sending<'_> {
         if !self.has_position && self.offset != 0 {
             return Err(io::Error::from_raw_os_error(libc::ESPIPE));
         }
-        let mut buffer = vec![0; self.block()];
+        let mut buffer = vec![0; self.at_most(BLOCK_LIMITED)];
         while self.left > 0 {
-            let room = self.block();
+            let room = self.at_most(buffer.len());
             let count = match self.read(&mut buffer[..room]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 answer => answer?,
@@ -147,8 +152,8 @@ impl Sending<'_> {
         self.offset.saturating_add(self.sent)
     }
 
-    fn block(&self) -> usize {
-        usize::try_from(self.left).unwrap_or(BLOCK).min(BLOCK)
+    fn at_most(&self, block: usize) -> usize {
+        usize::try_from(self.left).unwrap_or(block).min(block)
     }
 
     fn advance(&mut self, count: usize) {

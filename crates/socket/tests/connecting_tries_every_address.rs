@@ -206,8 +206,5 @@ fn text_and_tuples_and_addresses_say_the_same() {
     connected(create_connection(([127, 0, 0, 1], port), &options));
     connected(create_connection(inet, &options));
     connected(create_connection([inet], &options));
-    connected(create_connection(
-        &address.to_string().parse::<socket::Address>().unwrap(),
-        &options,
-    ));
+    connected(create_connection(address.to_string().parse::<socket::Address>().unwrap(), &options));
 }
