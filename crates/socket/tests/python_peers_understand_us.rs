@@ -292,12 +292,12 @@ fn files_and_lines_go_both_ways() {
     let _watchdog = watchdog(PATIENCE);
     let script = "
 s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 60)
-lines = s.makefile('rw', encoding='utf-8', newline='\\n')
-say(lines.readline().strip())
-lines.write('and back\\n')
+lines = s.makefile('rwb')
+say(lines.readline().decode().strip())
+lines.write(b'and back\\n')
 lines.flush()
 size = int(lines.readline())
-data = lines.buffer.read(size)
+data = lines.read(size)
 say(len(data), sum(data))
 with open(sys.argv[2], 'rb') as file:
     s.sendfile(file, 1)
