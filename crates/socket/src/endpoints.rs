@@ -5,7 +5,7 @@
 //! | given | for example |
 //! |---|---|
 //! | text, in the grammar of [`Address`] | `"localhost:http"`, `"[::1]:80"`, `"unix:/run/x.sock"` |
-//! | host and port, as in Python | `("localhost", 80)`, `("", 80)` for every address of this machine |
+//! | host and port, as in Python | `("localhost", 80)`, `("", 80)` for every address of it |
 //! | addresses of std | `SocketAddr`, `(IpAddr, u16)`, a slice of `SocketAddr` |
 //! | addresses of this crate | [`Address`], [`SockAddr`], a slice of [`Endpoint`] |
 //!

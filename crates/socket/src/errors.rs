@@ -11,7 +11,7 @@
 //! | an `EAI_` code of the resolver | [`ResolveError`] | by code, see there | [`gai_code`] |
 //! | a time limit that passed | any call that waits | `TimedOut`, no errno | [`is_timeout`] |
 //! | a wait that was not allowed | a non-blocking socket | `WouldBlock` | [`is_would_block`] |
-//! | an argument that cannot be right | before any call is made | `InvalidInput`, no errno | [`is_invalid_argument`] |
+//! | a wrong argument | before any call | `InvalidInput`, no errno | [`is_invalid_argument`] |
 //! | text that is no address | [`ParseAddressError`] | `InvalidInput` | [`is_invalid_argument`] |
 //! | no address took the connection | [`ConnectError`] | the most telling one's | [`errno`] … |
 //! | an address could not be bound | [`BindError`] | that of the cause | [`errno`] … |
@@ -173,7 +173,7 @@ fn is_unreachable(error: &io::Error) -> bool {
     ) || error.kind() == ErrorKind::InvalidInput
 }
 
-/// `connect 127.0.0.1:1: Connection refused (os error 111)`, with each address if there are several.
+/// `connect 127.0.0.1:1: Connection refused (os error 111)`, with every address if there are more.
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.cause, &self.attempts[..]) {
@@ -242,20 +242,5 @@ impl From<BindError> for io::Error {
 impl From<ParseAddressError> for io::Error {
     fn from(error: ParseAddressError) -> io::Error {
         io::Error::new(ErrorKind::InvalidInput, error)
-    }
-}
-
-/// `NotFound` for a name that does not exist or has no address, `Unsupported` for a family or
-/// service that it does not have, that of the cause for `EAI_SYSTEM`, `OutOfMemory`, else `Other`.
-impl From<ResolveError> for io::Error {
-    fn from(error: ResolveError) -> io::Error {
-        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-        let kind = match error.code() {
-            libc::EAI_NONAME | libc::EAI_NODATA => ErrorKind::NotFound,
-            libc::EAI_FAMILY | libc::EAI_SERVICE | libc::EAI_SOCKTYPE => ErrorKind::Unsupported,
-            libc::EAI_MEMORY => ErrorKind::OutOfMemory,
-            _ => cause.map_or(ErrorKind::Other, io::Error::kind),
-        };
-        io::Error::new(kind, error)
     }
 }

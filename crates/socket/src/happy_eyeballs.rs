@@ -8,7 +8,7 @@
 //!      └── the deadline: running and waiting ones fail as TimedOut
 //! ```
 //! The attempts are non-blocking connects, each begun and asked for its outcome through the seam;
-//! what waits is [`seam::wait_any`] and nothing else. So a coroutine is parked where a thread polls.
+//! what waits is [`seam::wait_any`] and nothing else: a coroutine is parked where a thread polls.
 //!
 //! What it deliberately does not do: resolve names, or remember which family was the faster.
 

@@ -2,8 +2,8 @@
 //!
 //! A reader or writer holds a copy of the socket's descriptor. So it works on after the socket
 //! itself is dropped, and the connection ends when the last of all of them is closed, unless
-//! [`shutdown`](Socket::shutdown) ends it for everyone. Its time limit begins as the socket's and is
-//! its own from then on: `reader.get_ref().socket().set_timeout(…)`.
+//! [`shutdown`](Socket::shutdown) ends it for everyone. Its time limit begins as the socket's and
+//! is its own from then on: `reader.get_ref().socket().set_timeout(…)`.
 //!
 //! A program that has no need for copies reads and writes through `BufReader::new(&socket)`; `Read`
 //! and `Write` are there for `&Socket` too. What that lacks is the one rule of this file: after a

@@ -67,6 +67,21 @@ impl std::error::Error for ResolveError {
     }
 }
 
+/// `NotFound` for a name that does not exist or has no address, `Unsupported` for a family or
+/// service that it does not have, that of the cause for `EAI_SYSTEM`, `OutOfMemory`, else `Other`.
+impl From<ResolveError> for io::Error {
+    fn from(error: ResolveError) -> io::Error {
+        let cause = error.cause.as_ref();
+        let kind = match error.code() {
+            libc::EAI_NONAME | libc::EAI_NODATA => io::ErrorKind::NotFound,
+            libc::EAI_FAMILY | libc::EAI_SERVICE | libc::EAI_SOCKTYPE => io::ErrorKind::Unsupported,
+            libc::EAI_MEMORY => io::ErrorKind::OutOfMemory,
+            _ => cause.map_or(io::ErrorKind::Other, io::Error::kind),
+        };
+        io::Error::new(kind, error)
+    }
+}
+
 /// Every address of `host` for sockets of one type, in the order in which to try them.
 pub(crate) fn addresses(
     host: &str,

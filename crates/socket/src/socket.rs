@@ -93,7 +93,7 @@ impl Socket {
         default_timeout::adopt_kind(fd, kind)
     }
 
-    /// Makes two connected sockets. `socketpair(2)`; for TCP, for which the kernel has no pairs, two
+    /// Makes two connected sockets. `socketpair(2)`; for TCP, of which the kernel has no pairs, two
     /// ends of a connection over loopback that are sure to be each other's.
     ///
     /// # Errors

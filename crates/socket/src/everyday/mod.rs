@@ -6,7 +6,7 @@
 //! | [`TcpListener`] | `bind(address)`: address reuse on | `std::net::TcpListener` |
 //! | [`UdpSocket`] | `bind(address)` | `std::net::UdpSocket` |
 //! | [`UnixStream`] | `connect(path)`, `pair()` | `std::os::unix::net::UnixStream` |
-//! | [`UnixListener`] | `bind(path)`: a stale path is replaced | `std::os::unix::net::UnixListener` |
+//! | [`UnixListener`] | `bind(path)`: replaces a stale one | `std::os::unix::net::UnixListener` |
 //! | [`UnixDatagram`] | `bind(path)`, `unbound()`, `pair()` | `std::os::unix::net::UnixDatagram` |
 //! | [`UnixSeqpacket`] | `connect(path)`, `pair()` | (std has none) |
 //! | [`UnixSeqpacketListener`] | `bind(path)` | (std has none) |
