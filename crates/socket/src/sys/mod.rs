@@ -9,6 +9,7 @@
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod control;
+pub(crate) mod descriptor;
 pub(crate) mod host;
 pub(crate) mod interface;
 pub(crate) mod message;
@@ -17,6 +18,7 @@ pub(crate) mod option;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod sockaddr;
+pub(crate) mod transfer;
 
 use std::io;
 
