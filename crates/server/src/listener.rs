@@ -6,18 +6,17 @@
 //! that is not a socket; the path is removed again when the listener goes.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
 
-use socket::{
-    Address, Deadline, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type, UnixAddr,
-};
+use socket::errors::errno;
+use socket::{Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type};
 
 use crate::error::{Error, Result};
 use crate::handler::Service;
 
 /// A listening socket, or a datagram socket that is received from.
 pub(crate) struct Listener {
+    /// The path to remove when it goes; dropped before the socket, while the inode is still ours.
+    _path: Option<BoundPath>,
     pub(crate) socket: Socket,
     /// Its own address, with port 0 resolved.
     pub(crate) local: SockAddr,
@@ -26,8 +25,6 @@ pub(crate) struct Listener {
     /// Whether it takes datagrams instead of connections.
     pub(crate) datagram: bool,
     pub(crate) service: Box<dyn Service>,
-    /// The path to remove when it goes.
-    path: Option<OwnedPath>,
 }
 
 /// How listeners are made.
@@ -61,7 +58,7 @@ impl Binding {
         Err(Error::io("bind", error).at(&address).try_this(remedy))
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> io::Result<(Socket, Option<OwnedPath>)> {
+    fn listen(&self, endpoint: &Endpoint) -> io::Result<(Socket, Option<BoundPath>)> {
         let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
         let inet = matches!(endpoint.family, Family::INET | Family::INET6);
         if endpoint.family == Family::INET6 {
@@ -87,7 +84,7 @@ impl Binding {
 impl Listener {
     fn new(
         socket: Socket,
-        path: Option<OwnedPath>,
+        path: Option<BoundPath>,
         asked: &Address,
         service: Box<dyn Service>,
     ) -> io::Result<Listener> {
@@ -101,69 +98,23 @@ impl Listener {
         };
         let address = Address { scheme: asked.scheme, place };
         let datagram = socket.kind()? == Type::DGRAM;
-        Ok(Listener { socket, local, address, datagram, service, path })
+        Ok(Listener { _path: path, socket, local, address, datagram, service })
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            path.remove();
-        }
-    }
-}
-
-/// Binds; for a Unix path, makes way if what is there is a leftover.
-fn bind(socket: &Socket, endpoint: &Endpoint) -> io::Result<Option<OwnedPath>> {
-    let SockAddr::Unix(UnixAddr::Path(path)) = &endpoint.address else {
+/// Binds; for a Unix path, makes way if what is there is a leftover, and removes it at the end.
+fn bind(socket: &Socket, endpoint: &Endpoint) -> io::Result<Option<BoundPath>> {
+    let Some(path) = endpoint.address.as_path() else {
         socket.bind(&endpoint.address)?;
         return Ok(None);
     };
-    match socket.bind(&endpoint.address) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse && is_leftover(path, endpoint)? => {
-            std::fs::remove_file(path)?;
-            socket.bind(&endpoint.address)?;
-        }
-        answer => answer?,
-    }
-    OwnedPath::new(path).map(Some)
-}
-
-/// Whether `path` is a socket on which nobody listens any more.
-fn is_leftover(path: &Path, endpoint: &Endpoint) -> io::Result<bool> {
-    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Ok(false);
-    }
-    let wait = Deadline::After(std::time::Duration::from_millis(500));
-    match Socket::connected(endpoint, wait) {
-        Err(error) => Ok(error.kind() == ErrorKind::ConnectionRefused),
-        Ok(_) => Ok(false),
-    }
-}
-
-/// A path in the file system that this process has bound, known by its inode, so that nothing that
-/// has taken its place meanwhile is ever removed.
-struct OwnedPath {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl OwnedPath {
-    fn new(path: &Path) -> io::Result<OwnedPath> {
-        let path = std::path::absolute(path)?;
-        let file = std::fs::symlink_metadata(&path)?;
-        Ok(OwnedPath { path, device: file.dev(), inode: file.ino() })
-    }
-
-    fn remove(&self) {
-        let ours = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| file.dev() == self.device && file.ino() == self.inode);
-        if ours {
-            // Whoever removed it first has done what was wanted.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
+    let mut bound = socket.bind_path(path).map_err(|error| match errno(&error) {
+        // The address is in our own error already.
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    })?;
+    bound.set_unlink_on_drop(true);
+    Ok(Some(bound))
 }
 
 /// What to do about a bind that failed.

@@ -55,6 +55,7 @@ mod loopback_pair;
 mod makefile;
 mod message;
 pub mod names;
+mod operation;
 pub mod options;
 mod poll;
 pub mod seam;
