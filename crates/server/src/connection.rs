@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use socket::{Deadline, SockAddr, Socket};
 
 use crate::event::{CloseReason, Direction, Event, Summary};
-use crate::link::{Ending, Link, NEVER, Waiting};
+use crate::link::{Ending, Link, Waiting};
 use crate::listener::Listener;
-use crate::running::Running;
+use crate::running::{Running, now};
 
 /// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -37,6 +37,8 @@ pub struct Connection {
     summary: Summary,
     local: OnceCell<SockAddr>,
     opened: Instant,
+    /// The same on the clock of [`Link::wait`].
+    opened_at: u64,
     input: Input,
     output: Vec<u8>,
     received: u64,
@@ -76,6 +78,7 @@ impl Connection {
             summary,
             local: OnceCell::new(),
             opened: Instant::now(),
+            opened_at: now(),
             input: Input::default(),
             output: Vec::new(),
             received: 0,
@@ -265,22 +268,14 @@ impl Connection {
 
     /// Until which moment a read may wait, and the guard to name when that has passed.
     fn patience(&self) -> (u64, &'static str) {
-        let guards = &self.running.guards;
+        let patience = &self.running.patience;
         let (limit, guard) = match self.received {
-            0 => (guards.deadline_first_byte, "no first byte"),
-            _ => (guards.deadline_idle, "idle"),
+            0 => (patience.first_byte, "no first byte"),
+            _ => (patience.idle, "idle"),
         };
-        let until = match limit {
-            Some(limit) => self.running.moment(Instant::now()) + milliseconds(limit),
-            None => NEVER,
-        };
-        if let Some(whole) = guards.deadline_connection {
-            let end = self.running.moment(self.opened) + milliseconds(whole);
-            if end < until {
-                return (end, "connection too long");
-            }
-        }
-        (until, guard)
+        let until = now().saturating_add(limit);
+        let end = self.opened_at.saturating_add(patience.connection);
+        if end < until { (end, "connection too long") } else { (until, guard) }
     }
 
     fn let_go(&mut self) -> io::Error {
@@ -337,10 +332,12 @@ impl Connection {
     }
 
     /// Sends what is in the output buffer, also that of a datagram.
+    #[inline]
     fn flush_all(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
-            return Ok(());
-        }
+        if self.output.is_empty() { Ok(()) } else { self.send_output() }
+    }
+
+    fn send_output(&mut self) -> io::Result<()> {
         let mut output = std::mem::take(&mut self.output);
         let answer = self.send(&output);
         output.clear();
@@ -369,10 +366,6 @@ impl Closed {
             reason: &self.reason,
         });
     }
-}
-
-fn milliseconds(limit: Duration) -> u64 {
-    u64::try_from(limit.as_millis()).unwrap_or(NEVER / 2)
 }
 
 /// What calls on a connection say when the server is stopping.

@@ -16,15 +16,15 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use socket::{SockAddr, Socket};
+use socket::{SockAddr, Socket, coarse_time};
 
 use crate::engine::Engine;
 use crate::event::{Event, Refusal, Tally};
 use crate::guards::Guards;
 use crate::latch::Latch;
-use crate::link::{Ending, Link};
+use crate::link::{Ending, Link, NEVER};
 
 /// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
 #[derive(Debug, Default)]
@@ -41,10 +41,10 @@ pub(crate) struct Switches {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) guards: Guards,
+    pub(crate) patience: Patience,
     pub(crate) limit_connections: usize,
     limit_per_address: usize,
     pub(crate) switches: Arc<Switches>,
-    started: Instant,
     pub(crate) message_events: bool,
     subscriber: Subscriber,
     next_id: AtomicU64,
@@ -65,6 +65,38 @@ pub(crate) struct Running {
     pub(crate) room: Latch,
     /// Set when every request is finished and no more will come.
     pub(crate) finished: Latch,
+}
+
+/// The guards of reads, in milliseconds for [`Link::wait`]; [`NEVER`] where there is none.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    pub(crate) first_byte: u64,
+    pub(crate) idle: u64,
+    pub(crate) connection: u64,
+}
+
+impl Patience {
+    fn new(guards: &Guards) -> Patience {
+        // The clock is up to a tick behind: without it a wait could end that much too early.
+        let milliseconds = |limit: Option<Duration>| match limit {
+            Some(limit) => u64::try_from(limit.as_millis()).map_or(NEVER, |limit| limit + TICK),
+            None => NEVER,
+        };
+        Patience {
+            first_byte: milliseconds(guards.deadline_first_byte),
+            idle: milliseconds(guards.deadline_idle),
+            connection: milliseconds(guards.deadline_connection),
+        }
+    }
+}
+
+/// The longest tick of the clock below, in milliseconds: a kernel with 100 of them a second.
+const TICK: u64 = 10;
+
+/// The time in milliseconds, on the kernel's cheap clock, which moves once a tick.
+pub(crate) fn now() -> u64 {
+    let now = coarse_time();
+    now.as_secs() * 1_000 + u64::from(now.subsec_millis())
 }
 
 /// Whoever is told of events.
@@ -104,9 +136,9 @@ impl Running {
             engine,
             limit_connections,
             limit_per_address: guards.limit_per_address.unwrap_or(quarter).max(1),
+            patience: Patience::new(&guards),
             guards,
             switches,
-            started: Instant::now(),
             message_events,
             subscriber,
             next_id: AtomicU64::new(1),
@@ -201,13 +233,8 @@ impl Running {
 
     /// Ends the waiting of connections that have waited for longer than they may.
     pub(crate) fn expire(&self) {
-        let now = self.moment(Instant::now());
+        let now = now();
         self.registry().links.values().for_each(|link| link.end_overdue(now));
-    }
-
-    /// A moment as milliseconds of this server's life, for [`Link::wait`].
-    pub(crate) fn moment(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.started).as_millis() as u64
     }
 
     /// Lets the patrol sleep until something opens; false if something is open.

@@ -7,6 +7,16 @@
 
 use std::time::{Duration, Instant};
 
+/// The monotonic clock as of the kernel's last tick: up to 10 ms behind, but several times cheaper
+/// to read than [`Instant::now`]. For code that notes the time of every message.
+///
+/// Only differences mean something: it counts from some moment in the past. `clock_gettime(2)`,
+/// `CLOCK_MONOTONIC_COARSE`.
+#[must_use]
+pub fn coarse_time() -> Duration {
+    crate::sys::call::clock_monotonic_coarse()
+}
+
 /// When a blocking call gives up, on the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deadline {

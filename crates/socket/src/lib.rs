@@ -71,7 +71,7 @@ mod unix_path;
 pub use address::{Address, Host, ParseAddressError, Place, Scheme};
 pub use create_connection::{ConnectOptions, create_connection};
 pub use create_server::{DEFAULT_BACKLOG, ServerOptions, create_server};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, coarse_time};
 pub use default_timeout::{default_timeout, set_default_timeout};
 pub use endpoints::ToEndpoints;
 pub use errors::{BindError, ConnectError, FailedAttempt};
