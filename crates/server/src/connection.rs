@@ -44,8 +44,6 @@ pub struct Connection {
     received: u64,
     sent: u64,
     timed_out: Option<&'static str>,
-    /// What a read counts as while it waits.
-    waiting_as: Waiting,
     /// Whether it ended because the server is stopping.
     drained: bool,
 }
@@ -84,7 +82,6 @@ impl Connection {
             received: 0,
             sent: 0,
             timed_out: None,
-            waiting_as: Waiting::Reading,
             drained: false,
         }
     }
@@ -166,13 +163,12 @@ impl Connection {
         if !self.input.rest().is_empty() {
             return Ok(true);
         }
-        self.waiting_as = Waiting::Between;
-        let waited = self.fill_buf().map(|bytes| !bytes.is_empty());
-        self.waiting_as = Waiting::Reading;
-        if self.draining() && matches!(waited, Ok(false)) {
+        self.refill(Waiting::Between)?;
+        let arrived = !self.input.rest().is_empty();
+        if !arrived && self.draining() {
             self.drained = true;
         }
-        waited
+        Ok(arrived)
     }
 
     /// Whether the server is stopping: finish what is under way and begin nothing new.
@@ -226,44 +222,58 @@ impl Connection {
         }
     }
 
-    /// Receives into `buffer`, by the clock that applies now. The patrol keeps it, see `link.rs`.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.ended || buffer.is_empty() {
-            return Ok(0);
+    /// Fills the input buffer, which is empty.
+    fn refill(&mut self, waiting: Waiting) -> io::Result<()> {
+        let Some((deadline, guard)) = self.begin_receive(waiting)? else { return Ok(()) };
+        (self.input.position, self.input.end) = (0, 0);
+        if self.input.buffer.is_empty() {
+            self.input.buffer = vec![0; BUFFER_BYTES];
+        }
+        let socket = self.link.socket.as_ref().expect("only a connection receives");
+        let answer = socket.recv_by(&mut self.input.buffer, deadline);
+        self.input.end = self.end_receive(answer, guard)?;
+        Ok(())
+    }
+
+    /// What comes before a receive: what was written is sent, and the wait begins, by the clock
+    /// that applies now. The patrol keeps that, see `link.rs`, so the receive itself has no
+    /// deadline. `None` when there is nothing more to receive.
+    fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, &'static str)>> {
+        if self.input.ended {
+            return if self.timed_out.is_some() { Err(timed_out()) } else { Ok(None) };
         }
         self.flush()?;
         let (until, guard) = self.patience();
-        self.link.wait(self.waiting_as, until);
-        let answer = if !self.running.is_draining() {
-            self.socket().recv_by(buffer, Deadline::Never)
-        } else {
-            self.receive_draining(buffer)
-        };
+        self.link.wait(waiting, until);
+        if !self.running.is_draining() {
+            return Ok(Some((Deadline::Never, guard)));
+        }
+        match waiting {
+            // Between two requests, one that has already arrived is still answered.
+            Waiting::Between => Ok(Some((Deadline::Immediate, guard))),
+            Waiting::Reading if self.running.is_time_called() => Err(self.let_go()),
+            Waiting::Reading => Ok(Some((Deadline::Never, guard))),
+        }
+    }
+
+    /// What comes after a receive: what its answer means.
+    fn end_receive(&mut self, answer: io::Result<usize>, guard: &'static str) -> io::Result<usize> {
         match self.link.resume() {
             Some(Ending::LetGo) => return Err(self.let_go()),
             Some(Ending::Overdue) => return Err(self.overdue(guard)),
             None => {}
         }
-        let count = self.check(answer, guard)?;
-        if count == 0 {
-            self.input.ended = true;
-        } else {
-            self.received += count as u64;
+        let count = match self.check(answer, guard) {
+            // A drain between two requests, and none has arrived.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            answer => answer?,
+        };
+        self.input.ended = count == 0;
+        self.received += count as u64;
+        if self.running.message_events && count > 0 {
             self.tell_message(Direction::In, count);
         }
         Ok(count)
-    }
-
-    /// Receives while the server drains: between two requests only what has already arrived.
-    fn receive_draining(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.waiting_as {
-            Waiting::Between => match self.socket().recv_by(buffer, Deadline::Immediate) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                answer => answer,
-            },
-            Waiting::Reading if self.running.is_time_called() => Err(self.let_go()),
-            Waiting::Reading => self.socket().recv_by(buffer, Deadline::Never),
-        }
     }
 
     /// Until which moment a read may wait, and the guard to name when that has passed.
@@ -286,30 +296,59 @@ impl Connection {
     fn overdue(&mut self, guard: &'static str) -> io::Error {
         self.timed_out = Some(guard);
         self.input.ended = true;
-        ErrorKind::TimedOut.into()
+        timed_out()
     }
 
     /// Sends all of `bytes` within the write deadline.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let limit = self.running.guards.deadline_write.into();
-        let (deadline, guard) = self.within_connection(limit, "write");
+        let (deadline, guard) = self.write_deadline();
         let answer = match self.is_datagram() {
             true => self.socket().send_to_by(bytes, &self.summary.peer, deadline).map(drop),
             false => self.socket().send_all_by(bytes, deadline),
         };
+        self.end_send(answer, bytes.len(), guard)
+    }
+
+    /// Sends what a connection has in its output buffer.
+    fn send_output(&mut self) -> io::Result<()> {
+        let (deadline, guard) = self.write_deadline();
+        let answer = self.socket().send_all_by(&self.output, deadline);
+        let count = self.output.len();
+        self.output.clear();
+        self.end_send(answer, count, guard)
+    }
+
+    /// What comes after a send: what its answer means.
+    fn end_send(
+        &mut self,
+        answer: io::Result<()>,
+        count: usize,
+        guard: &'static str,
+    ) -> io::Result<()> {
         self.check(answer, guard)?;
-        self.sent += bytes.len() as u64;
-        self.tell_message(Direction::Out, bytes.len());
+        self.sent += count as u64;
+        if self.running.message_events {
+            self.tell_message(Direction::Out, count);
+        }
         Ok(())
     }
 
-    /// The deadline of one call, and the guard to name when it passes.
-    fn within_connection(&self, limit: Deadline, guard: &'static str) -> (Deadline, &'static str) {
-        let Some(whole) = self.running.guards.deadline_connection else { return (limit, guard) };
-        let Some(end) = self.opened.checked_add(whole) else { return (limit, guard) };
+    /// The deadline of a send, and the guard to name when it passes.
+    #[inline]
+    fn write_deadline(&self) -> (Deadline, &'static str) {
+        let guards = &self.running.guards;
+        let limit = guards.deadline_write.into();
+        match guards.deadline_connection {
+            None => (limit, "write"),
+            Some(whole) => self.within_connection(limit, whole),
+        }
+    }
+
+    fn within_connection(&self, limit: Deadline, whole: Duration) -> (Deadline, &'static str) {
+        let Some(end) = self.opened.checked_add(whole) else { return (limit, "write") };
         match limit.earlier(Deadline::At(end)) {
             Deadline::At(moment) if moment == end => (Deadline::At(end), "connection too long"),
-            earlier => (earlier, guard),
+            earlier => (earlier, "write"),
         }
     }
 
@@ -326,23 +365,19 @@ impl Connection {
     }
 
     fn tell_message(&self, direction: Direction, bytes: usize) {
-        if self.running.message_events {
-            self.running.tell(&Event::Message { connection: &self.summary, direction, bytes });
-        }
+        self.running.tell(&Event::Message { connection: &self.summary, direction, bytes });
     }
 
-    /// Sends what is in the output buffer, also that of a datagram.
-    #[inline]
+    /// Sends what is in the output buffer at the end: for a datagram, only now.
     fn flush_all(&mut self) -> io::Result<()> {
-        if self.output.is_empty() { Ok(()) } else { self.send_output() }
-    }
-
-    fn send_output(&mut self) -> io::Result<()> {
-        let mut output = std::mem::take(&mut self.output);
-        let answer = self.send(&output);
-        output.clear();
-        self.output = output;
-        answer
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        if !self.is_datagram() {
+            return self.send_output();
+        }
+        let reply = std::mem::take(&mut self.output);
+        self.send(&reply)
     }
 }
 
@@ -373,7 +408,13 @@ fn stopping() -> io::Error {
     io::Error::new(ErrorKind::ConnectionAborted, "the server is stopping")
 }
 
+/// What calls on a connection say when a deadline has passed.
+fn timed_out() -> io::Error {
+    ErrorKind::TimedOut.into()
+}
+
 impl Input {
+    #[inline]
     fn rest(&self) -> &[u8] {
         &self.buffer[self.position..self.end]
     }
@@ -382,7 +423,13 @@ impl Input {
 impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.input.rest().is_empty() && buffer.len() >= BUFFER_BYTES {
-            return self.receive(buffer);
+            let begun = self.begin_receive(Waiting::Reading)?;
+            let Some((deadline, guard)) = begun else { return Ok(0) };
+            let answer = self.socket().recv_by(buffer, deadline);
+            return self.end_receive(answer, guard);
+        }
+        if buffer.is_empty() {
+            return Ok(0);
         }
         let count = self.fill_buf()?.read(buffer)?;
         self.consume(count);
@@ -391,14 +438,10 @@ impl Read for Connection {
 }
 
 impl BufRead for Connection {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.input.rest().is_empty() && !self.input.ended {
-            let mut buffer = std::mem::take(&mut self.input.buffer);
-            buffer.resize(BUFFER_BYTES, 0);
-            let answer = self.receive(&mut buffer);
-            self.input.buffer = buffer;
-            (self.input.position, self.input.end) = (0, *answer.as_ref().unwrap_or(&0));
-            answer?;
+        if self.input.rest().is_empty() {
+            self.refill(Waiting::Reading)?;
         }
         Ok(self.input.rest())
     }
@@ -430,8 +473,12 @@ impl Write for Connection {
     }
 
     /// Sends what is buffered. A datagram goes out only when its handler is done.
+    #[inline]
     fn flush(&mut self) -> io::Result<()> {
-        if self.is_datagram() { Ok(()) } else { self.flush_all() }
+        match self.output.is_empty() || self.is_datagram() {
+            true => Ok(()),
+            false => self.send_output(),
+        }
     }
 }
 
