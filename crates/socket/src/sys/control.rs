@@ -124,8 +124,7 @@ impl ControlBuffer {
     }
 }
 
-/// `SCM_PIDFD`: a descriptor of the process that sent. Linux 6.5.
-pub(crate) const SCM_PIDFD: i32 = 4;
+pub(crate) use crate::constants::SCM_PIDFD;
 
 /// The numbers of the descriptors that a message carries. A number cut short is none, and so is a
 /// negative one, with which the kernel says that it could not open the descriptor.
