@@ -131,6 +131,20 @@ impl Operation<'_> {
             Operation::Send { bytes, flags } => {
                 call::send(fd, bytes, *flags | wait | libc::MSG_NOSIGNAL)
             }
+            _ => self.attempt_rarer(fd, waiting, wait),
+        }
+    }
+
+    /// The others, out of the way of the two that every message takes.
+    #[inline(never)]
+    fn attempt_rarer(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        waiting: Waiting,
+        wait: i32,
+    ) -> io::Result<usize> {
+        match self {
+            Operation::Recv { .. } | Operation::Send { .. } => self.attempt(fd, waiting),
             Operation::RecvFrom { buffer, flags, from } => {
                 call::recvfrom(fd, buffer, *flags | wait, &mut from.0)
             }

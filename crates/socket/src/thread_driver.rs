@@ -41,6 +41,18 @@ pub(crate) fn perform(
             Err(error) => go_on(target, operation, error),
             done => done,
         },
+        limited => within(target, operation, limited),
+    }
+}
+
+/// Performs an operation that may not take as long as it likes.
+#[inline(never)]
+fn within(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    match deadline {
         Deadline::Immediate => loop {
             match operation.attempt(target.fd, Waiting::Refused) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -57,7 +69,7 @@ pub(crate) fn perform(
                 done => done,
             }
         }
-        limited => until(target, operation, limited),
+        _ => until(target, operation, deadline),
     }
 }
 
