@@ -10,6 +10,7 @@
 
 mod accounting;
 mod arguments;
+mod blocks;
 mod echo;
 mod environment;
 mod isolation;
