@@ -15,6 +15,7 @@ mod echo;
 mod environment;
 mod isolation;
 mod load;
+mod pair;
 mod peers;
 mod report;
 mod server;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match words.first().and_then(|word| word.to_str()) {
         Some("launch") => Err(server::launch(&words[1..])),
         Some("peer") => peer(&words[1..]),
+        Some("pairs") => pairs(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();
             Ok(true)
@@ -77,6 +79,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if arguments.cells.contains(&Family::Start) {
         all &= start::run(arguments, &contestants, &mut report)?;
     }
+    if arguments.cells.contains(&Family::Pair) {
+        all &= pair::run(arguments, &mut report)?;
+    }
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;
     }
@@ -99,6 +104,14 @@ fn peer(words: &[OsString]) -> io::Result<bool> {
         return Err(io::Error::other("peer NAME PORT_FILE"));
     };
     peers::run_inside(&name.to_string_lossy(), Path::new(port_file))?;
+    Ok(true)
+}
+
+fn pairs(words: &[OsString]) -> io::Result<bool> {
+    let [name, count] = words else {
+        return Err(io::Error::other("pairs NAME COUNT"));
+    };
+    pair::run_inside(&name.to_string_lossy(), &count.to_string_lossy())?;
     Ok(true)
 }
 
