@@ -34,8 +34,8 @@ pub(crate) fn program() -> Command {
 }
 
 /// The grammar of addresses, in short.
-const ADDRESS_HELP: &str = "[SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH or @NAME; \
-     schemes: tcp udp unix unixgram, tcp4 udp6 and so on";
+const ADDRESS_HELP: &str = "[SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH \
+                            or @NAME; schemes: tcp udp unix unixgram, tcp4 udp6 and so on";
 
 fn serve() -> Command {
     Command::new("serve")

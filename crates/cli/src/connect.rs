@@ -115,6 +115,8 @@ impl Connected {
         match received {
             Ok(0) if !self.datagram => Ok(None),
             Ok(count) => Ok(Some(&room[..count])),
+            // Told to be ready, but a damaged datagram was all there was.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Some(&[])),
             Err(error) => Err(self.failed("receive from", &error)),
         }
     }

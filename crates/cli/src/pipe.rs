@@ -7,12 +7,12 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard::Deadline;
+use switchboard::{Deadline, plain};
 
 use crate::connect::Connected;
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::screen::Screen;
 
 /// What is moved at once: the size of a pipe.
@@ -24,34 +24,54 @@ const DATAGRAM_BYTES: usize = 65_507;
 /// Talks until the peer has finished.
 pub(crate) fn run(connected: Connected) -> Result {
     let connected = Arc::new(connected);
-    let sender = Arc::clone(&connected);
+    let failure = Arc::new(Mutex::new(None));
+    let sender = {
+        let (connected, failure) = (Arc::clone(&connected), Arc::clone(&failure));
+        move || {
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = send(&connected).err();
+            connected.finish_sending();
+        }
+    };
     // Never joined: it may wait for input that no longer matters.
     std::thread::Builder::new()
         .name("send".into())
-        .spawn(move || send(&sender))
+        .spawn(sender)
         .map_err(|error| connected.failed("start a thread for", &error))?;
-    receive(&connected)
+    receive(&connected)?;
+    failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
-/// Sends all of stdin. Errors are left to the receiving side, which sees what the peer said before
-/// it broke off.
-fn send(connected: &Connected) {
+/// Sends all of stdin. That the peer has gone is left to the receiving side, which sees what it
+/// said before it went.
+fn send(connected: &Connected) -> Result {
     let mut stdin = io::stdin().lock();
     let mut room = vec![0; if connected.datagram { DATAGRAM_BYTES } else { PIECE_BYTES }];
     loop {
-        match stdin.read(&mut room) {
-            Ok(0) => break,
-            Ok(count) => match connected.socket.send_all(&room[..count]) {
-                Ok(()) => {}
-                // The answer to an earlier datagram; this one may be luckier.
-                Err(error) if connected.datagram && is_refusal(&error) => {}
-                Err(_) => break,
-            },
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => break,
+        let count = match stdin.read(&mut room) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => {
+                let why = format!("read the input: {}", plain(&error));
+                return Err(Failure::new(Exit::No, why));
+            }
+        };
+        match connected.socket.send_all(&room[..count]) {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) && connected.datagram => {}
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) => return Err(connected.failed("send to", &error)),
         }
     }
-    connected.finish_sending();
+}
+
+/// Whether the error is the peer's. For a datagram it is the answer to an earlier one, and the next
+/// may be luckier.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
 }
 
 fn receive(connected: &Connected) -> Result {
@@ -68,8 +88,4 @@ fn receive(connected: &Connected) -> Result {
     }
     let rest = screen.map(|mut screen| screen.end()).unwrap_or_default();
     output.write_all(rest.as_bytes()).map_err(|error| Failure::output(&error))
-}
-
-fn is_refusal(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::ConnectionRefused
 }

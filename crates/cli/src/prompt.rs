@@ -43,7 +43,7 @@ const LINE_WAIT: Duration = Duration::from_millis(50);
 /// How often a prompt that may just be starting is woken again.
 const WAKE_EVERY: Duration = Duration::from_millis(20);
 
-/// How much is kept while there is no prompt: while a line is sent, or a paste of many is worked off.
+/// How much is kept while there is no prompt: while a line is sent, or many were pasted.
 const HELD_MAX: usize = 64 * 1024;
 
 /// What is received at once.

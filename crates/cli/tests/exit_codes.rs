@@ -153,3 +153,13 @@ fn output_that_cannot_be_written_is_23_but_a_closed_pipe_is_nothing() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
 }
+
+#[test]
+fn input_that_cannot_be_read_is_1() {
+    let server = support::Running::serve(&["echo", "127.0.0.1:0"]);
+    let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
+    let mut command = switchboard(&["connect", &server.port().to_string()]);
+    let output = command.stdin(folder).output().unwrap();
+    fails(&output, 1, &["read the input", "is a directory"]);
+    server.stop();
+}

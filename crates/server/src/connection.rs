@@ -3,8 +3,8 @@
 //! * **Reading** comes from a buffer of 8 KiB that is made when first needed; a large read with an
 //!   empty buffer goes straight to the caller's memory.
 //! * **Writing** goes into a buffer of 8 KiB that is sent when it is full, when it is flushed, when
-//!   the handler is done, and **before a read would wait**. So `write; write; read` is one send, and
-//!   a peer never waits for an answer that sits here.
+//!   the handler is done, and **before a read would wait**. So `write; write; read` is one send,
+//!   and a peer never waits for an answer that sits here.
 //! * **Datagrams** look the same: reading gives the packet and then the end, and what was written
 //!   goes back to the sender as one datagram when the handler is done.
 //! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with

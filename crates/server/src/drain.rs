@@ -7,7 +7,7 @@
 //! ```
 //! * **draining**: no new connections. Those between two requests see the end of their input at
 //!   once; the others may finish what they have.
-//! * **time called**: a connection that is only waiting for its peer to say something is let go: its
+//! * **time called**: a connection that only waits for its peer to say something is let go: its
 //!   read fails. Whoever is at work, or being written to, has the rest of the grace.
 //! * **cut off**: every call of every open connection fails. Handlers get a second to return; one
 //!   that still does not is left behind and counted, since a thread cannot be ended from outside.

@@ -16,8 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guards {
     /// Connections open at once; `None` (the default) takes the engine's own limit
-    /// ([`Engine::limit_connections`](crate::Engine::limit_connections)). At the limit new ones wait
-    /// in the kernel's queue until one closes.
+    /// ([`Engine::limit_connections`](crate::Engine::limit_connections)). At the limit new ones
+    /// wait in the kernel's queue until one closes.
     pub limit_connections: Option<usize>,
     /// Connections open at once from one IP address (an IPv6 /64 counts as one); further ones are
     /// closed at once. `None` (the default) is a quarter of `limit_connections`, at least one: no

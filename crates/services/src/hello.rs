@@ -20,8 +20,9 @@ use crate::{Form, Row, Setting, Settings};
 pub(crate) const ROW: Row = Row {
     name: "hello",
     summary: "greets everybody by name until they say exit",
-    details: "Says \"welcome!\", answers each line NAME with \"hello, NAME!\" and closes on \"exit\". \
-              An empty line is no name and is not answered; a line has at most 4096 bytes.",
+    details: "Says \"welcome!\", answers each line NAME with \"hello, NAME!\" and closes on \
+              \"exit\". An empty line is no name and is not answered. A line has at most 4096 \
+              bytes.",
     port: 9999,
     schemes: &[Scheme::Tcp],
     example: "nc {host} {port}",

@@ -19,8 +19,8 @@ use crate::{Row, Settings};
 pub(crate) const ROW: Row = Row {
     name: "upper",
     summary: "text comes back in capitals",
-    details: "Each chunk is sent back upper-cased, ASCII and Unicode alike. Bytes that are not UTF-8 \
-              pass unchanged, and a character that arrives in two pieces is not broken.",
+    details: "Each chunk is sent back upper-cased, ASCII and Unicode alike. Bytes that are not \
+              UTF-8 pass unchanged, and a character that arrives in two pieces is not broken.",
     port: 8888,
     schemes: &[Scheme::Tcp],
     example: "nc {host} {port}",

@@ -13,7 +13,7 @@ pub enum Deadline {
     /// Wait for as long as it takes.
     #[default]
     Never,
-    /// Do not wait at all: what cannot be done now is [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+    /// Do not wait at all: what cannot be done now fails with `ErrorKind::WouldBlock`.
     Immediate,
     /// This long from the moment the call begins. A zero fails with `TimedOut` unless the call can
     /// be done at once.

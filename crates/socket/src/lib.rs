@@ -10,7 +10,7 @@
 //! | [`Family`], [`Type`], [`Protocol`] | `AF_*`, `SOCK_*`, `IPPROTO_*`, unknown values kept |
 //! | [`SockAddr`] | what the kernel calls an address |
 //! | [`Address`] | what people write: `tcp://127.0.0.1:7007`, `[::1]:80`, `/run/x.sock`, `@name` |
-//! | [`Ancillary`], [`Flags`] | what goes with the bytes of a message: descriptors, packet info, times … |
+//! | [`Ancillary`], [`Flags`] | what goes with a message: descriptors, packet info, times … |
 //! | [`options`] | every socket option, one row each |
 //! | [`poll()`] | wait for several descriptors at once |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |

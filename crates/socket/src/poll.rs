@@ -89,7 +89,8 @@ impl<'a> Poll<'a> {
 ///
 /// let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
 /// left.send_all(b"x")?;
-/// let mut both = [Poll::new(left.as_fd(), Interest::READ), Poll::new(right.as_fd(), Interest::READ)];
+/// let readable = |socket| Poll::new(socket, Interest::READ);
+/// let mut both = [readable(left.as_fd()), readable(right.as_fd())];
 /// assert_eq!(poll(&mut both, Deadline::Never)?, 1);
 /// assert!(both[1].ready.read && !both[0].ready.read);
 /// # std::io::Result::Ok(())

@@ -1,8 +1,8 @@
 //! The socket: a descriptor, and how long its calls may take.
 //!
 //! Every method takes `&self`: one thread or coroutine may receive while another sends, and
-//! [`shutdown`](Socket::shutdown) from anywhere wakes both. A socket is in one of three modes, as in
-//! Python:
+//! [`shutdown`](Socket::shutdown) from anywhere wakes both. A socket is in one of three modes, as
+//! in Python:
 //!
 //! | mode | set by | a call that cannot go on |
 //! |---|---|---|
@@ -61,7 +61,7 @@ pub struct Socket {
     timeout: AtomicU64,
 }
 
-/// The installed driver's word about a socket, see [`Target::memory`]. Dropping it tells the driver.
+/// The installed driver's word about a socket, see [`Target::memory`]. Dropping tells the driver.
 #[derive(Default)]
 struct Memory(AtomicU64);
 
@@ -339,7 +339,8 @@ impl Socket {
     /// Reads an option by number into `room` and answers the part that was filled. `getsockopt(2)`.
     ///
     /// # Errors
-    /// `ENOPROTOOPT` for an option the kernel does not know at that level.
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `Unsupported` for the
+    /// few that are not bytes but addresses, by which safe code could overwrite memory.
     pub fn getsockopt<'a>(
         &self,
         level: i32,
@@ -352,9 +353,11 @@ impl Socket {
     /// Sets an option by number. `setsockopt(2)`.
     ///
     /// # Errors
-    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`.
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`;
+    /// `Unsupported` for the few that hold addresses, and for the kernel's time limits, which are
+    /// [`set_timeout`](Socket::set_timeout)'s.
     pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
-        option::setsockopt(self.as_fd(), level, name, value)
+        crate::options::set_by_number(self.as_fd(), level, name, value)
     }
 
     /// Limits every later call that blocks, each as a whole: `None` waits for as long as it takes

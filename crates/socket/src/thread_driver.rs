@@ -9,8 +9,8 @@
 //!   below what the kernel has, and no second thread on the same socket can make a call overstay.
 //!   A call that has more time than the kernel's limit waits out the rest in `poll`.
 //! * **send**: mostly does not wait. Tried without waiting, then `poll`.
-//! * **connect**: the kernel's send limit (`SO_SNDTIMEO`) covers the handshake, on Unix sockets also
-//!   a full backlog, which no poll could report. It is set for the call and taken back after it.
+//! * **connect**: the kernel's send limit (`SO_SNDTIMEO`) covers the handshake, on Unix sockets
+//!   also a full backlog, which no poll could report. It is set for the call and taken back.
 //!
 //! The descriptor's `O_NONBLOCK` is never touched: it belongs to everyone who shares the file.
 

@@ -15,17 +15,25 @@ pub(crate) const OPTIONS: Check = Check {
         (
             &[
                 ("crates/socket/src/options/mod.rs", "const ALL: A = &[tcp::ROWS, tcp::ROWS];\n"),
-                ("crates/socket/src/options/ip.rs", "options! { level A on B C; }\n"),
-                ("crates/socket/src/options/tcp.rs", "options! { level A on B C; }\n"),
+                ("crates/socket/src/options/ip.rs", "options! {\n ROWS = level A on B C;\n}\n"),
+                (
+                    "crates/socket/src/options/tcp.rs",
+                    "options! {\n ROWS = level A on B C;\n}\noptions! {\n \
+                     MP_ROWS = level D on B C;\n}\n",
+                ),
             ],
-            &["crates/socket/src/options/ip.rs:1", "crates/socket/src/options/tcp.rs:1"],
+            &[
+                "crates/socket/src/options/ip.rs:2",
+                "crates/socket/src/options/tcp.rs:2",
+                "crates/socket/src/options/tcp.rs:5",
+            ],
         ),
         (
             &[
                 ("crates/socket/src/options/mod.rs", "const ALL: A = &[ip::ROWS];\n"),
                 (
                     "crates/socket/src/options/ip.rs",
-                    "options! {\n    level A on B C;\n    a: D = E { read only };\n    \
+                    "options! {\n    ROWS = level A on B C;\n    a: D = E { read only };\n    \
                      b: D = E { read only };\n}\n",
                 ),
             ],
@@ -40,7 +48,7 @@ pub(crate) const OPTIONS: Check = Check {
         ("crates/socket/src/options/encoding.rs", "//! options! {}\n"),
         (
             "crates/socket/src/options/ip.rs",
-            "options! {\n    level A on B C;\n    /// = E,\n    \
+            "options! {\n    ROWS = level A on B C;\n    /// = E,\n    \
              a / set_a: D = E { sample { f(); 1 } };\n    b: D = F { read only };\n}\n",
         ),
     ]],
@@ -182,19 +190,33 @@ fn in_folder<'a>(tree: &'a Tree, folder: &'a str) -> impl Iterator<Item = &'a Fi
 
 fn unlisted_options(tree: &Tree) -> Vec<Finding> {
     let all = tree.file(&format!("{OPTIONS_FOLDER}/mod.rs")).map_or("", |file| &file.rust.code);
+    let listed: Vec<&str> = all.split([',', '[', ']']).map(str::trim).collect();
     let mut findings = Vec::new();
     for file in in_folder(tree, OPTIONS_FOLDER) {
-        let Some(list) = List::find(file, "options") else { continue };
-        let times = all.matches(&format!("{}::ROWS", file.stem())).count();
-        if times != 1 {
-            let what = format!("this level stands {times} times in `ALL`");
-            findings.push(Finding::new(&file.path, list.line, what));
+        for (line, rows) in row_lists(&file.rust.code) {
+            let name = format!("{}::{rows}", file.stem());
+            let times = listed.iter().filter(|word| **word == name).count();
+            if times != 1 {
+                let what = format!("`{name}` stands {times} times in `ALL`");
+                findings.push(Finding::new(&file.path, line, what));
+            }
         }
+        let Some(list) = List::find(file, "options") else { continue };
         findings.extend(repeated(&list.c_names()).map(|name| {
             Finding::new(&file.path, list.line, format!("`{name}` has more than one row"))
         }));
     }
     findings
+}
+
+/// The lists of rows in a file, `NAME = level …`, with their lines.
+fn row_lists(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    code.lines().enumerate().filter_map(|(index, line)| {
+        let (name, rest) = line.trim().split_once(" = ")?;
+        let named = !name.is_empty()
+            && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+        (named && rest.starts_with("level ")).then_some((index + 1, name))
+    })
 }
 
 fn unlisted_engines(tree: &Tree) -> Vec<Finding> {

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,13 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Longer than anything here takes on the slowest machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// Longer than all tests of one file take together.
+const WATCHDOG: Duration = Duration::from_secs(300);
+
 /// The program, with a clean environment of its own variables.
 pub(crate) fn switchboard(args: &[&str]) -> Command {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| drop(thread::spawn(watch)));
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     command.args(args).env("NO_COLOR", "1");
     for (name, _) in std::env::vars_os() {
@@ -28,6 +33,13 @@ pub(crate) fn switchboard(args: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Ends the tests if they hang where no limit of their own applies.
+fn watch() {
+    thread::sleep(WATCHDOG);
+    eprintln!("watchdog: a test hangs");
+    std::process::abort();
 }
 
 /// Runs a command to its end, with this input.

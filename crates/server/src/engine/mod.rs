@@ -27,7 +27,7 @@ pub(crate) trait Run {
 
 /// Makes the list of engines.
 macro_rules! engines {
-    ($($name:ident = $file:ident, limit $limit:literal, $summary:literal;)*) => {
+    ($($name:ident = $file:ident (at most $limit:literal) $summary:literal;)*) => {
         /// What runs a handler. The same handler runs on each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -69,8 +69,8 @@ macro_rules! engines {
 }
 
 engines! {
-    Serial = serial, limit 1, "one request at a time, in the thread that serves";
-    Threads = threads, limit 1024, "a thread for each connection, bounded";
+    Serial = serial (at most 1) "one request at a time, in the thread that serves";
+    Threads = threads (at most 1024) "a thread for each connection, bounded";
 }
 
 /// The engine that runs when nobody says which.

@@ -4,7 +4,7 @@
 //! * **What do requests share?** Everything: they run on one thread, one after the other.
 //! * **What does a slow client cost?** Everybody waits for it, up to its deadlines.
 //! * **Memory per connection?** None but its buffers; waiting clients stand in the kernel's queue.
-//! * **What does a panic do?** It is caught, told, and closes its connection; the next one is taken.
+//! * **What does a panic do?** It is caught, told, and closes its connection; the next is taken.
 //! * **How does it stop?** It finishes the request it has, within the grace period, takes what
 //!   already waits in the queue, and returns.
 //! * **When not to use it?** When requests take time, or clients stay connected: all others wait.

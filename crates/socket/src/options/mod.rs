@@ -1,30 +1,85 @@
 //! Socket options: one row each.
 //!
 //! A row in one of the lists below gives an option's documentation, C name, methods on
-//! [`Socket`], encoding and a sample value. From it come the getter and the setter, the entry in
-//! [`ALL`] (which `switchboard options` prints), and the round-trip test against the kernel
-//! (`tests/options_round_trip.rs`). Levels are files; `encoding.rs` holds the ways in which the
-//! kernel writes a value down.
+//! [`Socket`], encoding, default and a sample value. From it come the getter and the setter, the
+//! entry in [`ALL`] (which `switchboard options` prints), and the test against the kernel
+//! (`tests/options_round_trip.rs`). To add an option, add a row; the grammar is at the head of
+//! `row.rs`.
 //!
-//! An option without a row can still be read and set, by number:
-//! [`Socket::getsockopt`](crate::Socket::getsockopt),
-//! [`Socket::setsockopt`](crate::Socket::setsockopt).
+//! | file | level | options of |
+//! |---|---|---|
+//! | `socket.rs`, `unix.rs`, `filter.rs` | `SOL_SOCKET` | every socket; Unix; packet filters |
+//! | `ip.rs`, `multicast.rs` | `IPPROTO_IP` | IPv4; groups, of IPv6 too |
+//! | `ipv6.rs` | `IPPROTO_IPV6` | IPv6 |
+//! | `tcp.rs` | `IPPROTO_TCP`, `SOL_MPTCP` | TCP |
+//! | `udp.rs` | `IPPROTO_UDP`, `IPPROTO_UDPLITE` | UDP |
+//! | `raw.rs` | several | raw sockets |
+//! | `packet.rs`, `netlink.rs`, `vsock.rs`, `other.rs` | their own | those families |
+//!
+//! Values that are more than a number are types of their own: [`TcpInfo`], [`SockFilter`],
+//! [`GroupReq`], [`Credentials`](crate::Credentials). What has no row is in [`LEFT_OUT`], with the
+//! reason, and can still be read and set by number: [`Socket::getsockopt`],
+//! [`Socket::setsockopt`].
+//!
+//! ```
+//! use socket::options::ALL;
+//!
+//! let row = ALL.iter().copied().flatten().find(|row| row.name == "IP_TTL").unwrap();
+//! assert_eq!(row.setter, Some("set_ip_ttl"));
+//! let (socket, _peers) = row.subject.open()?;
+//! let show = row.show.unwrap();
+//! println!("{} is {} on this machine", row.name, show(&socket)?);
+//! # std::io::Result::Ok(())
+//! ```
 
+pub(crate) mod constants;
 mod encoding;
+mod filter;
 mod ip;
 mod ipv6;
+mod left_out;
+mod multicast;
+mod netlink;
+mod other;
+mod packet;
+mod raw;
+mod row;
 mod socket;
+mod subject;
 mod tcp;
+mod udp;
+mod unix;
+mod values;
+mod vsock;
 
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::kinds::{Family, Type};
 use crate::socket::Socket;
-use encoding::{Encoding, Timeval};
+use encoding::{Get, Set, Slot};
+use row::options;
 
-/// One option, as data: for listings and tests. The methods of the same name are on [`Socket`].
+pub use left_out::LEFT_OUT;
+pub use subject::{State, Subject};
+pub use values::filter::SockFilter;
+pub use values::ip::{FlowLabelAction, FlowLabelReq, FlowLabelShare, Icmp6Filter, IcmpFilter};
+pub use values::multicast::{
+    GroupFilter, GroupReq, GroupSourceReq, IpMreqSource, IpMreqn, IpMsfilter, Ipv6Mreq,
+};
+pub use values::packet::{
+    CanFilter, Fanout, PacketMembership, PacketMreq, TpacketRolloverStats, TpacketStats,
+};
+pub use values::socket::{MemInfo, TxTime};
+pub use values::tcp::{Md5Sig, RepairOpt, RepairWindow};
+pub use values::tcp_info::{MptcpInfo, TcpInfo};
+pub use values::words::{
+    AddrPreferences, BufLock, FilterMode, PathMtuDiscovery, RepairQueue, TcpState,
+    TimestampingFlags, TipcImportance, TpacketVersion, UdpEncap,
+};
+
+/// One option, as data: for listings and tests. The methods are on [`Socket`].
 #[derive(Debug, Clone, Copy)]
 pub struct SocketOption {
     /// The C name: `SO_REUSEADDR`.
@@ -35,156 +90,110 @@ pub struct SocketOption {
     pub level: i32,
     /// The option's number within the level.
     pub number: i32,
+    /// The method that reads it.
+    pub getter: Option<&'static str>,
+    /// The method that sets it.
+    pub setter: Option<&'static str>,
     /// The Rust type of the value.
     pub value_type: &'static str,
-    /// What it does, with unit and default.
+    /// What it does, in lines of Markdown.
     pub doc: &'static str,
+    /// What a new socket has, as Rust writes it or, where the machine decides, in words.
+    pub default: Option<&'static str>,
+    /// The privilege it needs: `CAP_NET_ADMIN`. `capabilities(7)`.
+    pub needs: Option<&'static str>,
+    /// The first version of Linux that has it, if that is after 5.10.
+    pub since: Option<&'static str>,
+    /// What the kernel must be built with, where kernels are commonly built without.
+    pub config: Option<&'static str>,
+    /// A kind of socket that has it.
+    pub subject: Subject,
     /// Reads it and prints the value; `None` where there is no getter.
     pub show: Option<fn(&Socket) -> io::Result<String>>,
-    /// How the kernel is asked whether the row is true.
+    /// Compares the default with what a new socket has; `None` where the machine decides.
+    pub check_default: Option<fn(&Socket) -> io::Result<RoundTrip>>,
+    /// How the row is tried against the kernel.
     pub check: Check,
 }
 
 /// How a row is tried against the kernel.
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
-    /// Set the sample on a new socket of this family and type, then read it back.
-    RoundTrip(Family, Type, fn(&Socket) -> io::Result<RoundTrip>),
-    /// There is only something to read.
-    ReadOnly(Family, Type),
+    /// Set the sample, if there is one, read it back and compare.
+    RoundTrip(fn(&Socket) -> io::Result<RoundTrip>),
+    /// It can be read; what it says depends on the machine.
+    Readable,
+    /// It can be set; there is nothing to read back.
+    Settable(fn(&Socket) -> io::Result<()>),
+    /// A test of its own does it, in this file below `tests/`.
+    Tested(&'static str),
     /// Not tried, for this reason.
     Untried(&'static str),
 }
 
-/// What was set and what came back, printed.
-#[derive(Debug)]
+/// What was expected and what the kernel said, printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundTrip {
     /// The sample that was set, or what the kernel is documented to make of it.
     pub expected: String,
-    /// The value read afterwards.
+    /// The value read.
     pub found: String,
 }
 
+/// [`compare`], where both are of one type.
+fn agree<T: Debug>(expected: T, found: T) -> io::Result<RoundTrip> {
+    compare(&expected, &found)
+}
+
+fn compare(expected: &dyn Debug, found: &dyn Debug) -> io::Result<RoundTrip> {
+    Ok(RoundTrip { expected: format!("{expected:?}"), found: format!("{found:?}") })
+}
+
 /// Every option, level by level.
-pub const ALL: &[&[SocketOption]] = &[socket::ROWS, ip::ROWS, ipv6::ROWS, tcp::ROWS];
+pub const ALL: &[&[SocketOption]] = &[
+    socket::ROWS,
+    unix::ROWS,
+    filter::ROWS,
+    ip::ROWS,
+    multicast::ROWS,
+    ipv6::ROWS,
+    tcp::ROWS,
+    tcp::MPTCP_ROWS,
+    udp::ROWS,
+    udp::LITE_ROWS,
+    raw::IP_ROWS,
+    raw::ICMP_ROWS,
+    raw::ICMPV6_ROWS,
+    raw::IPV6_ROWS,
+    packet::ROWS,
+    netlink::ROWS,
+    vsock::ROWS,
+    other::CAN_ROWS,
+    other::J1939_ROWS,
+    other::TIPC_ROWS,
+];
 
-/// Makes the methods and the rows of one level.
-///
-/// ```text
-/// /// What it does, unit, default.
-/// getter [/ setter]: Encoding = C_NAME { check };
-/// ```
-/// where `check` is `sample VALUE`, `sample VALUE, becomes VALUE` (the kernel rounds or doubles),
-/// `read only`, or `untried "reason"`.
-macro_rules! options {
-    (level $level:ident on $family:ident $kind:ident; $(
-        $(#[doc = $doc:literal])+
-        $getter:ident $(/ $setter:ident)? : $encoding:ident = $name:ident { $($check:tt)+ };
-    )+) => {
-        impl $crate::socket::Socket { $(
-            $crate::options::getter! { [$($doc),+] $level $name $encoding $getter }
-            $crate::options::setter! { [$($doc),+] $level $name $encoding $($setter)? }
-        )+ }
-
-        pub(super) const ROWS: &[$crate::options::SocketOption] = &[ $(
-            $crate::options::SocketOption {
-                name: stringify!($name),
-                level_name: stringify!($level),
-                level: libc::$level,
-                number: libc::$name,
-                value_type: <$crate::options::encoding::$encoding
-                    as $crate::options::encoding::Encoding>::TYPE,
-                doc: concat!($($doc),+),
-                show: Some(|socket| Ok(format!("{:?}", socket.$getter()?))),
-                check: $crate::options::check!(
-                    $family, $kind, $getter $(/ $setter)?, $($check)+),
-            },
-        )+ ];
-    };
-}
-
-/// The method that reads an option.
-macro_rules! getter {
-    ([$($doc:literal),+] $level:ident $name:ident $encoding:ident $getter:ident) => {
-        $(#[doc = $doc])+
-        ///
-        #[doc = concat!("C name `", stringify!($name), "`, level `", stringify!($level), "`.")]
-        ///
-        /// # Errors
-        /// `ENOPROTOOPT` where this socket's protocol does not have the option.
-        pub fn $getter(&self) -> std::io::Result<$crate::options::encoding::value!($encoding)> {
-            $crate::options::read::<$crate::options::encoding::$encoding>(
-                std::os::fd::AsFd::as_fd(self), libc::$level, libc::$name)
-        }
-    };
-}
-
-/// The method that sets an option, where it can be set.
-macro_rules! setter {
-    ([$($doc:literal),+] $level:ident $name:ident $encoding:ident) => {};
-    ([$($doc:literal),+] $level:ident $name:ident $encoding:ident $setter:ident) => {
-        $(#[doc = $doc])+
-        ///
-        #[doc = concat!("C name `", stringify!($name), "`, level `", stringify!($level), "`.")]
-        ///
-        /// # Errors
-        /// `ENOPROTOOPT` where this socket's protocol does not have the option, `EINVAL` for a
-        /// value it does not take, `EPERM` where it needs a privilege.
-        pub fn $setter(
-            &self,
-            value: $crate::options::encoding::value!($encoding),
-        ) -> std::io::Result<()> {
-            $crate::options::write::<$crate::options::encoding::$encoding>(
-                std::os::fd::AsFd::as_fd(self), libc::$level, libc::$name, &value)
-        }
-    };
-}
-
-/// The last column of a row.
-macro_rules! check {
-    ($family:ident, $kind:ident, $getter:ident / $setter:ident,
-        sample $sample:expr, becomes $kept:expr) => {
-        $crate::options::Check::RoundTrip(
-            $crate::kinds::Family::$family, $crate::kinds::Type::$kind, |socket| {
-                socket.$setter($sample)?;
-                let found = format!("{:?}", socket.$getter()?);
-                Ok($crate::options::RoundTrip { expected: format!("{:?}", $kept), found })
-            })
-    };
-    ($family:ident, $kind:ident, $getter:ident / $setter:ident, sample $sample:expr) => {
-        $crate::options::check!(
-            $family, $kind, $getter / $setter, sample $sample, becomes $sample)
-    };
-    ($family:ident, $kind:ident, $getter:ident, read only) => {
-        $crate::options::Check::ReadOnly(
-            $crate::kinds::Family::$family, $crate::kinds::Type::$kind)
-    };
-    ($family:ident, $kind:ident, $getter:ident $(/ $setter:ident)?, untried $reason:literal) => {
-        $crate::options::Check::Untried($reason)
-    };
-}
-
-use {check, getter, options, setter};
-
-/// Reads one option.
-fn read<E: Encoding>(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<E::Value> {
-    let mut room = E::room();
-    E::decode(crate::sys::option::getsockopt(fd, level, name, room.as_mut())?)
-}
-
-/// Sets one option.
-fn write<E: Encoding>(
+/// Sets an option by number, unless it is one that the socket keeps for itself: the kernel's own
+/// limits carry out [`Socket::set_timeout`], and changed behind its back a call could overstay.
+pub(crate) fn set_by_number(
     fd: BorrowedFd<'_>,
     level: i32,
     name: i32,
-    value: &E::Value,
+    value: &[u8],
 ) -> io::Result<()> {
-    crate::sys::option::setsockopt(fd, level, name, E::encode(value)?.as_ref())
+    use constants::{SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW};
+    let limits = [SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW];
+    if level == libc::SOL_SOCKET && limits.contains(&name) {
+        let text = "the socket sets this limit itself: use set_timeout";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+    }
+    crate::sys::option::setsockopt(fd, level, name, value)
 }
 
 /// The error waiting on a socket, if there is one, which is taken by asking. `SO_ERROR`.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
-    read::<encoding::PendingError>(fd, libc::SOL_SOCKET, libc::SO_ERROR)
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_ERROR);
+    encoding::PendingError::get(Slot { fd, level, name })
 }
 
 /// Which of the kernel's two limits.
@@ -206,5 +215,5 @@ pub(crate) fn set_kernel_limit(
         Direction::Receive => libc::SO_RCVTIMEO,
         Direction::Send => libc::SO_SNDTIMEO,
     };
-    write::<Timeval>(fd, libc::SOL_SOCKET, name, &limit)
+    encoding::Timeval::set(Slot { fd, level: libc::SOL_SOCKET, name }, limit)
 }
