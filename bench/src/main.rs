@@ -11,6 +11,7 @@
 mod accounting;
 mod arguments;
 mod blocks;
+mod datagrams;
 mod echo;
 mod environment;
 mod isolation;
@@ -22,6 +23,7 @@ mod server;
 mod shortage;
 mod start;
 mod statistics;
+mod udp;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -95,6 +97,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
                 all &= echo::run(cell, arguments, &isolation, &contestants, &mut report)?;
             }
         }
+    }
+    if arguments.cells.contains(&Family::Udp) {
+        all &= udp::run(arguments, &isolation, &mut report)?;
     }
     Ok(all)
 }
