@@ -5,7 +5,10 @@
 
 #![no_main]
 
+mod address;
 mod ancillary;
+mod host;
+mod sockaddr;
 
 use std::path::Path;
 use std::process;
@@ -17,7 +20,12 @@ use libfuzzer_sys::fuzz_target;
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-const TARGETS: &[Target] = &[("ancillary", ancillary::run)];
+const TARGETS: &[Target] = &[
+    ("address", address::run),
+    ("ancillary", ancillary::run),
+    ("host", host::run),
+    ("sockaddr", sockaddr::run),
+];
 
 /// The target whose corpus is among the arguments.
 fn chosen() -> fn(&[u8]) {

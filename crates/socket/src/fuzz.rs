@@ -1,6 +1,7 @@
 //! Doors to the decoders inside this crate, for the targets in `fuzz/`. Not part of the interface:
 //! nothing else may use it, and it changes without notice.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::message::{Ancillary, ancillary, control::Walk};
@@ -18,4 +19,10 @@ pub fn encode_ancillary(pieces: &[Ancillary<'_>]) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; ancillary::space(pieces)?];
     ancillary::encode(pieces, &mut bytes)?;
     Ok(bytes)
+}
+
+/// A host name in the form of the DNS.
+#[must_use]
+pub fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
+    crate::names::to_ascii(name)
 }

@@ -11,6 +11,11 @@
 //! | [`SockAddr`] | what the kernel calls an address |
 //! | [`Address`] | what people write: `tcp://127.0.0.1:7007`, `[::1]:80`, `/run/x.sock`, `@name` |
 //! | [`Ancillary`], [`Flags`] | what goes with a message: descriptors, packet info, times … |
+//! | [`names`] | names to numbers and back: `getaddrinfo` and all its kin |
+//! | [`constants`] | the numbers of C under their names, for a glob import |
+//! | [`create_connection`], [`create_server`] | a connection to a name, a listener, in one call |
+//! | [`everyday`] | [`TcpStream`], [`UdpSocket`], [`UnixListener`] … with std's names |
+//! | [`errors`] | what went wrong, and how to ask it |
 //! | [`options`] | every socket option, one row each |
 //! | [`poll()`] | wait for several descriptors at once |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
@@ -33,30 +38,58 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod address;
+pub mod constants;
+mod create_connection;
+mod create_server;
 mod deadline;
+mod default_timeout;
+mod descriptor;
+mod endpoints;
+pub mod errors;
+pub mod everyday;
 #[doc(hidden)]
 pub mod fuzz;
+mod happy_eyeballs;
 mod kinds;
+mod loopback_pair;
+mod makefile;
 mod message;
+pub mod names;
 pub mod options;
 mod poll;
-mod resolve;
 pub mod seam;
+mod sendfile;
 pub mod signal;
 mod sockaddr;
 mod socket;
+mod splice;
 mod sys;
 mod thread_driver;
+mod unix_path;
 
 pub use address::{Address, Host, ParseAddressError, Place, Scheme};
+pub use create_connection::{ConnectOptions, create_connection};
+pub use create_server::{DEFAULT_BACKLOG, ServerOptions, create_server};
 pub use deadline::Deadline;
+pub use default_timeout::{default_timeout, set_default_timeout};
+pub use endpoints::ToEndpoints;
+pub use errors::{BindError, ConnectError, FailedAttempt};
+pub use everyday::{
+    TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSeqpacket,
+    UnixSeqpacketListener, UnixStream,
+};
 pub use kinds::{Family, Protocol, Type};
+pub use makefile::{SocketReader, SocketWriter};
 pub use message::{
     Ancillary, ControlBuffer, Credentials, ErrorOrigin, ExtendedError, Flags, Incoming, Messages,
     Outgoing, PacketInfo, PacketInfo6, Received, RecvBatch, Segments, Timestamping, cmsg_len,
     cmsg_space,
 };
+pub use names::{Endpoint, ResolveError};
 pub use poll::{Interest, Poll, poll};
-pub use resolve::{Endpoint, ResolveError};
-pub use sockaddr::{SockAddr, UnixAddr};
+pub use sockaddr::{
+    AlgAddr, CanAddr, NetlinkAddr, PacketAddr, QipcrtrAddr, SockAddr, TipcAddr, UnixAddr, VsockAddr,
+};
 pub use socket::Socket;
+pub use splice::Splice;
+pub use unix_path::BoundPath;

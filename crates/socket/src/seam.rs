@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use crate::deadline::Deadline;
 use crate::poll::Interest;
 use crate::sys::batch::RecvBatch;
-use crate::sys::call;
 use crate::sys::sockaddr::RawSockAddr;
+use crate::sys::{call, transfer};
 use crate::thread_driver;
 
 pub use crate::sys::batch::SendMmsg;
@@ -51,6 +51,13 @@ pub trait Driver {
         deadline: Deadline,
     ) -> io::Result<usize>;
 
+    /// Blocks the caller until at least one of `watches` is ready, and marks those that are.
+    ///
+    /// # Errors
+    /// `TimedOut` when the deadline passed first; `WouldBlock` for [`Deadline::Immediate`] when
+    /// none is ready; what the system says when it cannot wait.
+    fn wait_any(&self, watches: &mut [Watch<'_>], deadline: Deadline) -> io::Result<()>;
+
     /// Blocks the caller until `deadline`. [`Deadline::Never`] blocks for ever.
     fn sleep(&self, deadline: Deadline);
 
@@ -69,6 +76,17 @@ pub struct Target<'a> {
     pub memory: &'a AtomicU64,
     /// The receive limit that the thread driver last gave the kernel, in milliseconds; zero: none.
     pub(crate) kernel_limit: &'a AtomicU32,
+}
+
+/// One of several sockets that a caller waits for at once, see [`wait_any`].
+#[derive(Debug, Clone, Copy)]
+pub struct Watch<'a> {
+    /// The descriptor, with the driver's word about it.
+    pub target: Target<'a>,
+    /// What it is waited for.
+    pub interest: Interest,
+    /// Whether it has any of it, after the wait. An error or a hang-up counts.
+    pub ready: bool,
 }
 
 /// A call that may block, with all it needs.
@@ -134,6 +152,29 @@ pub enum Operation<'a> {
     },
     /// `sendmmsg(2)`. `MSG_NOSIGNAL` is always added. The answer counts messages.
     SendMmsg(SendMmsg<'a>),
+    /// `sendfile(2)`: from a file into the socket, without passing through the process.
+    SendFile {
+        /// Where the bytes come from; its own position is neither used nor moved.
+        file: BorrowedFd<'a>,
+        /// Where in the file they begin, in bytes.
+        offset: u64,
+        /// How many at most; the answer may be less. Zero is the end of the file.
+        count: usize,
+    },
+    /// `splice(2)`: from the socket into a pipe, which must be empty.
+    SpliceIn {
+        /// The pipe's writing end.
+        pipe: BorrowedFd<'a>,
+        /// How many bytes at most; the answer may be less. Zero is the end of the stream.
+        count: usize,
+    },
+    /// `splice(2)`: from a pipe into the socket.
+    SpliceOut {
+        /// The pipe's reading end, in which there must be `count` bytes.
+        pipe: BorrowedFd<'a>,
+        /// How many bytes at most; the answer may be less.
+        count: usize,
+    },
     /// No call at all: only wait until the descriptor is ready.
     Ready(Interest),
 }
@@ -148,7 +189,8 @@ pub enum Waiting {
     /// As the descriptor's mode says: a blocking one sleeps in the system call.
     Allowed,
     /// Answer at once, with `WouldBlock` if there is nothing to be had, whatever the mode. For
-    /// [`Operation::Connect`] the descriptor itself must be non-blocking.
+    /// [`Operation::Connect`], [`Operation::SendFile`] and [`Operation::SpliceOut`], which have no
+    /// flag that says so, the descriptor itself must be non-blocking.
     Refused,
 }
 
@@ -173,9 +215,7 @@ impl Operation<'_> {
                 call::sendto(fd, bytes, *flags | wait | libc::MSG_NOSIGNAL, &to.0)
             }
             Operation::Accept { peer, accepted } => {
-                if waiting == Waiting::Refused && !Interest::READ.is_ready(fd)? {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
+                look_first(fd, Interest::READ, waiting)?;
                 **accepted = Some(call::accept(fd, &mut peer.0)?);
                 Ok(0)
             }
@@ -184,10 +224,15 @@ impl Operation<'_> {
             Operation::SendMsg(message) => message.attempt(fd, wait | libc::MSG_NOSIGNAL),
             Operation::RecvMmsg { batch, flags } => batch.attempt(fd, *flags | wait),
             Operation::SendMmsg(batch) => batch.attempt(fd, wait | libc::MSG_NOSIGNAL),
-            Operation::Ready(interest) => match interest.is_ready(fd)? {
-                true => Ok(0),
-                false => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            Operation::SendFile { file, offset, count } => {
+                transfer::sendfile(fd, *file, *offset, *count)
+            }
+            Operation::SpliceIn { pipe, count } => {
+                look_first(fd, Interest::READ, waiting)?;
+                transfer::splice(fd, *pipe, *count)
+            }
+            Operation::SpliceOut { pipe, count } => transfer::splice(*pipe, fd, *count),
+            Operation::Ready(interest) => look_first(fd, *interest, Waiting::Refused).map(|()| 0),
         }
     }
 
@@ -200,19 +245,31 @@ impl Operation<'_> {
             | Operation::RecvFrom { .. }
             | Operation::RecvMsg(_)
             | Operation::RecvMmsg { .. }
-            | Operation::Accept { .. } => Interest::READ,
+            | Operation::Accept { .. }
+            | Operation::SpliceIn { .. } => Interest::READ,
             Operation::Send { .. }
             | Operation::SendTo { .. }
             | Operation::SendMsg(_)
             | Operation::SendMmsg(_)
-            | Operation::Connect { .. } => Interest::WRITE,
+            | Operation::Connect { .. }
+            | Operation::SendFile { .. }
+            | Operation::SpliceOut { .. } => Interest::WRITE,
             Operation::Ready(interest) => *interest,
         }
     }
 }
 
-/// Begins a connect, or asks how one that has begun is going. It is never begun twice: an
-/// interrupted connect goes on in the kernel.
+/// For calls without a flag that forbids them to wait: asks whether they would have to.
+fn look_first(fd: BorrowedFd<'_>, interest: Interest, waiting: Waiting) -> io::Result<()> {
+    match waiting == Waiting::Allowed || interest.is_ready(fd)? {
+        true => Ok(()),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// Begins a connect, or asks how one that has begun is going. An interrupted one goes on in the
+/// kernel if there is a handshake, and is never begun twice; a Unix socket that waited for room in
+/// the listener's queue has not begun, whatever a poll then says of it, and has to try again.
 fn connect(fd: BorrowedFd<'_>, to: &Peer, begun: &mut bool) -> io::Result<usize> {
     if *begun {
         if !Interest::WRITE.is_ready(fd)? {
@@ -227,13 +284,16 @@ fn connect(fd: BorrowedFd<'_>, to: &Peer, begun: &mut bool) -> io::Result<usize>
         Ok(()) => return Ok(0),
         Err(error) => error,
     };
-    match error.raw_os_error() {
-        Some(libc::EINTR | libc::EINPROGRESS) => {
-            *begun = true;
-            Err(io::Error::from_raw_os_error(libc::EINPROGRESS))
-        }
-        _ => Err(error),
+    let goes_on = match error.raw_os_error() {
+        Some(libc::EINPROGRESS) => true,
+        Some(libc::EINTR) => to.0.decode().as_inet().is_some(),
+        _ => false,
+    };
+    if !goes_on {
+        return Err(error);
     }
+    *begun = true;
+    Err(io::Error::from_raw_os_error(libc::EINPROGRESS))
 }
 
 /// Whether an attempt failed only because it may not wait: `EAGAIN`, or a connect under way.
@@ -266,6 +326,18 @@ pub fn perform(
     match DRIVER.get() {
         None => thread_driver::perform(target, operation, deadline),
         Some(driver) => driver.perform(target, operation, deadline),
+    }
+}
+
+/// Blocks the caller until at least one of several sockets is ready, and marks those that are. This
+/// is the one place where anything of this crate waits for more than one.
+///
+/// # Errors
+/// As [`Driver::wait_any`].
+pub fn wait_any(watches: &mut [Watch<'_>], deadline: Deadline) -> io::Result<()> {
+    match DRIVER.get() {
+        None => thread_driver::wait_any(watches, deadline),
+        Some(driver) => driver.wait_any(watches, deadline),
     }
 }
 

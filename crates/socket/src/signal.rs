@@ -39,6 +39,16 @@ pub fn stop_signals() -> io::Result<StopSignals> {
     Ok(StopSignals(handlers))
 }
 
+/// For tests of what an interruption does: SIGUSR1 interrupts system calls from now on. Not part
+/// of the interface.
+///
+/// # Errors
+/// None.
+#[doc(hidden)]
+pub fn interrupt_calls_by_sigusr1() -> io::Result<()> {
+    signal::let_interrupt(libc::SIGUSR1)
+}
+
 impl StopSignals {
     /// Readable from the first SIGTERM or SIGINT on: finish what is under way.
     #[must_use]

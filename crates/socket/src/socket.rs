@@ -23,9 +23,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
+use crate::default_timeout;
 use crate::kinds::{Family, Protocol, Type};
+use crate::loopback_pair;
+use crate::names::Endpoint;
 use crate::options::{Direction, set_kernel_limit};
-use crate::resolve::Endpoint;
 use crate::seam::{self, Operation, Peer, Target};
 use crate::sockaddr::SockAddr;
 use crate::sys::sockaddr::RawSockAddr;
@@ -76,27 +78,35 @@ impl Drop for Memory {
 }
 
 /// The value of `timeout` that means: wait for as long as it takes.
-const BLOCKING: u64 = u64::MAX;
+pub(crate) const BLOCKING: u64 = u64::MAX;
 
 impl Socket {
-    /// Makes a socket. `socket(2)`.
+    /// Makes a socket, in the mode of the [default timeout](crate::default_timeout), or
+    /// non-blocking if `kind` also holds `SOCK_NONBLOCK`. `socket(2)`.
     ///
     /// # Errors
     /// `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT` for a combination the kernel lacks;
     /// `EPERM` or `EACCES` where the type needs a privilege; `EMFILE`, `ENFILE` out of descriptors.
     #[doc(alias = "socket")]
     pub fn new(family: Family, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-        call::socket(family.0, kind.0, protocol.0).map(Socket::from)
+        let fd = call::socket(family.0, kind.0, protocol.0)?;
+        default_timeout::adopt_kind(fd, kind)
     }
 
-    /// Makes two connected sockets. `socketpair(2)`.
+    /// Makes two connected sockets. `socketpair(2)`; for TCP, of which the kernel has no pairs, two
+    /// ends of a connection over loopback that are sure to be each other's.
     ///
     /// # Errors
-    /// `EOPNOTSUPP` for a family without pairs (Linux has them for `AF_UNIX`); `EMFILE`, `ENFILE`.
+    /// `EOPNOTSUPP` for a family without pairs (Linux has them for `AF_UNIX` and `AF_TIPC`);
+    /// `EMFILE`, `ENFILE`.
     #[doc(alias = "socketpair")]
     pub fn pair(family: Family, kind: Type, protocol: Protocol) -> io::Result<(Socket, Socket)> {
+        if let Some(loopback) = loopback_pair::address(family, kind, protocol) {
+            return loopback_pair::pair(loopback);
+        }
         let (left, right) = call::socketpair(family.0, kind.0, protocol.0)?;
-        Ok((Socket::from(left), Socket::from(right)))
+        let right = default_timeout::adopt_kind(right, kind)?;
+        Ok((default_timeout::adopt_kind(left, kind)?, right))
     }
 
     /// Makes a socket for `endpoint` and connects it within `deadline`.
@@ -127,7 +137,8 @@ impl Socket {
         call::listen(self.as_fd(), backlog.max(0))
     }
 
-    /// Waits for a connection and takes it: a new, blocking socket and the peer's address.
+    /// Waits for a connection and takes it: a new socket, in the mode of the
+    /// [default timeout](crate::default_timeout) whatever the listener's, and the peer's address.
     /// `accept(2)`.
     ///
     /// # Errors
@@ -139,7 +150,7 @@ impl Socket {
         let mut operation = Operation::Accept { peer: &mut peer, accepted: &mut accepted };
         self.perform(&mut operation)?;
         let fd = accepted.expect("an accept that succeeds leaves a descriptor");
-        Ok((Socket::from(fd), peer.0.decode()))
+        Ok((default_timeout::adopt(fd)?, peer.0.decode()))
     }
 
     /// Connects, through to the end of the handshake, within the socket's time limit; for a
@@ -154,7 +165,11 @@ impl Socket {
         self.connect_by(address, self.deadline())
     }
 
-    fn connect_by(&self, address: &SockAddr, deadline: Deadline) -> io::Result<()> {
+    /// [`connect`](Socket::connect) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`connect`](Socket::connect).
+    pub fn connect_by(&self, address: &SockAddr, deadline: Deadline) -> io::Result<()> {
         let to = Peer(RawSockAddr::encode(address)?);
         let mut operation = Operation::Connect { to: &to, begun: false };
         seam::perform(self.target(), &mut operation, deadline).map(drop)
@@ -167,7 +182,7 @@ impl Socket {
     /// `TimedOut`, `WouldBlock` by mode; `ECONNRESET` once after the peer reset the connection.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.perform(&mut Operation::Recv { buffer, flags: 0 })
+        self.recv_by(buffer, self.deadline())
     }
 
     /// [`recv`](Socket::recv) with a limit of its own, whatever the socket's mode.
@@ -176,6 +191,9 @@ impl Socket {
     /// As [`recv`](Socket::recv).
     #[inline]
     pub fn recv_by(&self, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         seam::perform(self.target(), &mut Operation::Recv { buffer, flags: 0 }, deadline)
     }
 
@@ -278,6 +296,10 @@ impl Socket {
     ///
     /// # Errors
     /// `ENOTCONN` when there is no connection, or no longer.
+    ///
+    /// # Platform
+    /// On Linux, whoever polls a Unix socket for room to send, as a send with a time limit does,
+    /// is woken by `Both` only.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let how = match how {
             Shutdown::Read => libc::SHUT_RD,
@@ -427,7 +449,7 @@ impl Socket {
     }
 
     #[inline]
-    fn perform(&self, operation: &mut Operation<'_>) -> io::Result<usize> {
+    pub(crate) fn perform(&self, operation: &mut Operation<'_>) -> io::Result<usize> {
         seam::perform(self.target(), operation, self.deadline())
     }
 }
@@ -539,6 +561,7 @@ impl fmt::Display for Tuple<'_> {
                 let (flow, scope) = (inet.flowinfo(), inet.scope_id());
                 write!(f, "('{}', {}, {flow}, {scope})", inet.ip(), inet.port())
             }
+            SockAddr::Unix(unix) => write!(f, "'{unix}'"),
             other => write!(f, "'{other}'"),
         }
     }

@@ -9,8 +9,10 @@
 //!   below what the kernel has, and no second thread on the same socket can make a call overstay.
 //!   A call that has more time than the kernel's limit waits out the rest in `poll`.
 //! * **send**: mostly does not wait. Tried without waiting, then `poll`.
-//! * **connect**: the kernel's send limit (`SO_SNDTIMEO`) covers the handshake, on Unix sockets
-//!   also a full backlog, which no poll could report. It is set for the call and taken back.
+//! * **sendfile, splice into a socket**: have no flag that forbids them to wait, so the kernel's
+//!   send limit (`SO_SNDTIMEO`) bounds the wait. It is set for the call and taken back after it.
+//! * **connect**: the same limit covers the handshake, on Unix sockets also a full backlog, which
+//!   no poll could report.
 //!
 //! The descriptor's `O_NONBLOCK` is never touched: it belongs to everyone who shares the file.
 
@@ -21,7 +23,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::deadline::Deadline;
 use crate::options;
-use crate::seam::{Operation, Target, Waiting, is_pending};
+use crate::poll::{Poll, poll};
+use crate::seam::{Operation, Target, Waiting, Watch, is_pending};
 
 /// Below this a receive limit is not worth giving to the kernel, which would keep it for good.
 const SHORT: Duration = Duration::from_millis(20);
@@ -56,6 +59,22 @@ pub(crate) fn perform(
         }
         limited => until(target, operation, limited),
     }
+}
+
+/// Waits for several at once.
+pub(crate) fn wait_any(watches: &mut [Watch<'_>], deadline: Deadline) -> io::Result<()> {
+    let mut polls: Vec<Poll<'_>> =
+        watches.iter().map(|watch| Poll::new(watch.target.fd, watch.interest)).collect();
+    if poll(&mut polls, deadline)? == 0 {
+        return Err(match deadline {
+            Deadline::Immediate => ErrorKind::WouldBlock.into(),
+            _ => ErrorKind::TimedOut.into(),
+        });
+    }
+    for (watch, poll) in watches.iter_mut().zip(&polls) {
+        watch.ready = poll.ready.read || poll.ready.write;
+    }
+    Ok(())
 }
 
 /// Blocks the thread until the deadline.
@@ -108,8 +127,12 @@ fn until(
     if left.is_zero() && matches!(deadline, Deadline::At(_)) {
         return Err(ErrorKind::TimedOut.into());
     }
-    if let Operation::Connect { .. } = operation {
-        return connect(target, operation, end, left);
+    match operation {
+        Operation::Connect { .. } => return connect(target, operation, end, left),
+        Operation::SendFile { .. } | Operation::SpliceOut { .. } => {
+            return transfer(target, operation, end, left);
+        }
+        _ => {}
     }
     loop {
         let waiting = match kernel_ends_it(target, operation, left)? {
@@ -145,6 +168,7 @@ fn kernel_ends_it(
         | Operation::RecvFrom { .. }
         | Operation::RecvMsg(_)
         | Operation::RecvMmsg { .. }
+        | Operation::SpliceIn { .. }
             if left >= SHORT => {}
         _ => return Ok(false),
     }
@@ -171,12 +195,17 @@ fn connect(
     end: Instant,
     left: Duration,
 ) -> io::Result<usize> {
-    let wait = left.max(Duration::from_millis(1));
-    options::set_kernel_limit(target.fd, options::Direction::Send, wait)?;
-    let mut answer = operation.attempt(target.fd, Waiting::Allowed);
-    options::set_kernel_limit(target.fd, options::Direction::Send, Duration::ZERO)?;
+    let mut answer = attempt_under_send_limit(target, operation, left)?;
     loop {
         match answer {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                answer = attempt_under_send_limit(target, operation, left)?;
+                continue;
+            }
             Err(error) if is_pending(&error) => {}
             done => return done,
         }
@@ -188,4 +217,43 @@ fn connect(
         }
         answer = operation.attempt(target.fd, Waiting::Refused);
     }
+}
+
+/// A sendfile or splice with a limit. The kernel applies its limit to each 64 KiB of such a call,
+/// so a caller that wants its deadline kept asks for no more than that.
+fn transfer(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    end: Instant,
+    mut left: Duration,
+) -> io::Result<usize> {
+    loop {
+        match attempt_under_send_limit(target, operation, left)? {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if is_pending(&error) => {
+                left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() || !operation.interest().wait(target.fd, Some(left))? {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+            answer => return answer,
+        }
+        left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+/// One attempt that the kernel ends after `left`. The outer error is that it cannot be told so.
+fn attempt_under_send_limit(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    left: Duration,
+) -> io::Result<io::Result<usize>> {
+    let wait = left.max(Duration::from_millis(1));
+    options::set_kernel_limit(target.fd, options::Direction::Send, wait)?;
+    let answer = operation.attempt(target.fd, Waiting::Allowed);
+    options::set_kernel_limit(target.fd, options::Direction::Send, Duration::ZERO)?;
+    Ok(answer)
 }

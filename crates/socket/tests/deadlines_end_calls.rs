@@ -1,4 +1,5 @@
-//! A call with a time limit ends: at its limit, not before, and as a whole.
+//! A call with a time limit ends: at its limit, not before, and as a whole. CPython:
+//! `TCPTimeoutTest`.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};

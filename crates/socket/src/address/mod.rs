@@ -18,8 +18,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::kinds::{Family, Protocol, Type};
-use crate::resolve::{self, Endpoint, ResolveError};
-use crate::sockaddr::{SockAddr, UnixAddr};
+use crate::names::{self, Endpoint, ResolveError};
+use crate::sockaddr::{SockAddr, UnixAddr, VsockAddr, text};
 
 pub use parse::ParseAddressError;
 
@@ -156,10 +156,11 @@ impl Address {
             }
             Place::Inet(host, port) => {
                 let name = host.to_string();
-                resolve::addresses(&name, *port, scheme.family(), scheme.kind())
+                names::addresses(&name, *port, scheme.family(), scheme.kind())
             }
             Place::Unix(name) => Ok(one(SockAddr::Unix(name.clone()))),
-            Place::Vsock(..) | Place::Descriptor(_) | Place::Stdio => {
+            Place::Vsock(cid, port) => Ok(one(VsockAddr::new(*cid, *port).into())),
+            Place::Descriptor(_) | Place::Stdio => {
                 Err(ResolveError::unsupported(&self.to_string()))
             }
         }
@@ -184,15 +185,37 @@ impl fmt::Display for Address {
                 write!(f, "[{host}]:{port}")
             }
             Place::Inet(host, port) => write!(f, "{host}:{port}"),
-            // A path that begins with the sign of an abstract name would read back as one.
-            Place::Unix(UnixAddr::Path(path)) if path.as_os_str().as_bytes().starts_with(b"@") => {
-                write!(f, "./{}", UnixAddr::Path(path.clone()))
+            Place::Unix(name) => self.write_unix(f, name),
+            Place::Vsock(cid, port) => {
+                let word = if self.scheme.is_none() { "vsock://" } else { "" };
+                write!(f, "{word}{cid}:{port}")
             }
-            Place::Unix(name) => name.fmt(f),
-            Place::Vsock(cid, port) => write!(f, "{cid}:{port}"),
             Place::Descriptor(number) => write!(f, "fd:{number}"),
             Place::Stdio => f.write_str("-"),
         }
+    }
+}
+
+impl Address {
+    /// The name as it is typed. Only what cannot be typed is escaped, and does not read back.
+    fn write_unix(&self, f: &mut fmt::Formatter<'_>, name: &UnixAddr) -> fmt::Result {
+        let (sign, name) = match name {
+            UnixAddr::Unnamed => ("", &[][..]),
+            UnixAddr::Abstract(name) => ("@", name.as_slice()),
+            UnixAddr::Path(path) => {
+                let name = path.as_os_str().as_bytes();
+                let plain = self.scheme.is_some() || name.contains(&b'/');
+                // A path that begins with the sign of an abstract name would read back as one.
+                let sign = match name.first() {
+                    Some(b'@') => "./",
+                    _ if plain => "",
+                    _ => "unix:",
+                };
+                (sign, name)
+            }
+        };
+        f.write_str(sign)?;
+        text::write_name(f, name, &[])
     }
 }
 

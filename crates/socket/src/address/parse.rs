@@ -6,14 +6,20 @@ use std::str::FromStr;
 
 use super::{Address, Host, Place, Scheme};
 use crate::kinds::{Family, Type};
-use crate::resolve::service_port;
-use crate::sockaddr::UnixAddr;
+use crate::names::service_port;
+use crate::sockaddr::{UNIX_NAME_MAX, UnixAddr};
 
 /// Text that is not an address, why, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseAddressError {
     text: String,
     why: String,
+}
+
+impl ParseAddressError {
+    pub(crate) fn new(text: &str, why: String) -> ParseAddressError {
+        ParseAddressError { text: text.to_owned(), why }
+    }
 }
 
 impl fmt::Display for ParseAddressError {
@@ -28,12 +34,9 @@ impl FromStr for Address {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Address, ParseAddressError> {
-        parse(text).map_err(|why| ParseAddressError { text: text.to_owned(), why })
+        parse(text).map_err(|why| ParseAddressError::new(text, why))
     }
 }
-
-/// The longest Unix name, in bytes. `unix(7)`.
-const UNIX_NAME_MAX: usize = 107;
 
 fn parse(text: &str) -> Result<Address, String> {
     if text.is_empty() {
@@ -74,11 +77,11 @@ fn scheme(word: &str) -> Result<Scheme, String> {
 }
 
 fn unix(name: &str) -> Result<Place, String> {
-    let address = match name.strip_prefix('@') {
-        Some(name) => UnixAddr::Abstract(name.as_bytes().to_vec()),
-        None => UnixAddr::Path(name.into()),
+    let (address, length) = match name.strip_prefix('@') {
+        Some(name) => (UnixAddr::Abstract(name.as_bytes().to_vec()), name.len()),
+        None => (UnixAddr::Path(name.into()), name.len()),
     };
-    match name.trim_start_matches('@').len() {
+    match length {
         0 => Err("the path is missing (try unix:/tmp/x.sock or @name)".into()),
         1..=UNIX_NAME_MAX => Ok(Place::Unix(address)),
         length => Err(format!("the path has {length} bytes, {UNIX_NAME_MAX} is the most")),
@@ -96,6 +99,10 @@ fn inet(place: &str, scheme: Scheme) -> Result<Place, String> {
         Family::INET6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
+    if place.is_empty() {
+        let word = scheme.word();
+        return Err(format!("host and port are missing (try {word}://127.0.0.1:7007)"));
+    }
     if place.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Place::Inet(Host::Ip(loopback), port(place, scheme.kind())?));
     }

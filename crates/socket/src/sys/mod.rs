@@ -9,11 +9,16 @@
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod control;
+pub(crate) mod descriptor;
+pub(crate) mod host;
+pub(crate) mod interface;
 pub(crate) mod message;
+pub(crate) mod netdb;
 pub(crate) mod option;
 pub(crate) mod resolver;
 pub(crate) mod signal;
 pub(crate) mod sockaddr;
+pub(crate) mod transfer;
 
 use std::io;
 

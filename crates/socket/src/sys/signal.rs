@@ -46,12 +46,22 @@ pub(crate) fn install(handlers: &'static Handlers) -> io::Result<()> {
 }
 
 fn take(signal: i32) -> io::Result<()> {
+    handle(signal, on_signal, libc::SA_RESTART)
+}
+
+/// Lets a signal interrupt system calls, without `SA_RESTART`, and do nothing else.
+pub(crate) fn let_interrupt(signal: i32) -> io::Result<()> {
+    extern "C" fn nothing(_: i32) {}
+    handle(signal, nothing, 0)
+}
+
+fn handle(signal: i32, handler: extern "C" fn(i32), flags: i32) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid `sigaction`: integers, an empty mask and a null restorer.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = on_signal as extern "C" fn(i32) as libc::sighandler_t;
-    action.sa_flags = libc::SA_RESTART;
-    // SAFETY: `action` is initialised and outlives the call; its handler only does what
-    // `signal-safety(7)` allows.
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = flags;
+    // SAFETY: `action` is initialised and outlives the call; both handlers of this file only do
+    // what `signal-safety(7)` allows.
     check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
     Ok(())
 }

@@ -1,0 +1,51 @@
+//! Numbers of the controller area network: `CAN_*`, `J1939_*`.
+
+use super::groups;
+
+groups! {
+    /// Protocols, identifiers and sizes. `linux/can.h`.
+    CAN libc {
+        CAN_RAW, CAN_BCM, CAN_TP16, CAN_TP20, CAN_MCNET, CAN_ISOTP, CAN_J1939, CAN_MAX_DLC,
+        CAN_SFF_ID_BITS, CAN_EFF_ID_BITS, CAN_SFF_MASK, CAN_EFF_MASK, CAN_ERR_MASK, CAN_ERR_FLAG,
+        CAN_INV_FILTER, CAN_RTR_FLAG, CAN_EFF_FLAG,
+    }
+
+    /// Options of raw sockets. `linux/can/raw.h`.
+    CAN_RAW_ libc {
+        CAN_RAW_FILTER, CAN_RAW_ERR_FILTER, CAN_RAW_LOOPBACK, CAN_RAW_RECV_OWN_MSGS,
+        CAN_RAW_FD_FRAMES, CAN_RAW_JOIN_FILTERS, CAN_RAW_XL_FRAMES, CAN_RAW_FILTER_MAX,
+    }
+
+    /// Operations of the broadcast manager; in the header they have no `CAN_BCM_`.
+    CAN_BCM_OP "linux/can/bcm.h" i32 {
+        CAN_BCM_TX_SETUP = 1, CAN_BCM_TX_DELETE = 2, CAN_BCM_TX_READ = 3, CAN_BCM_TX_SEND = 4,
+        CAN_BCM_RX_SETUP = 5, CAN_BCM_RX_DELETE = 6, CAN_BCM_RX_READ = 7, CAN_BCM_TX_STATUS = 8,
+        CAN_BCM_TX_EXPIRED = 9, CAN_BCM_RX_STATUS = 10, CAN_BCM_RX_TIMEOUT = 11,
+        CAN_BCM_RX_CHANGED = 12,
+    }
+
+    /// Flags of the broadcast manager; the same.
+    CAN_BCM_FLAG "linux/can/bcm.h" i32 {
+        CAN_BCM_SETTIMER = 0x001, CAN_BCM_STARTTIMER = 0x002, CAN_BCM_TX_COUNTEVT = 0x004,
+        CAN_BCM_TX_ANNOUNCE = 0x008, CAN_BCM_TX_CP_CAN_ID = 0x010, CAN_BCM_RX_FILTER_ID = 0x020,
+        CAN_BCM_RX_CHECK_DLC = 0x040, CAN_BCM_RX_NO_AUTOTIMER = 0x080,
+        CAN_BCM_RX_ANNOUNCE_RESUME = 0x100, CAN_BCM_TX_RESET_MULTI_IDX = 0x200,
+        CAN_BCM_RX_RTR_FRAME = 0x400, CAN_BCM_CAN_FD_FRAME = 0x800,
+    }
+
+    /// Addresses and parameter groups of SAE J1939. `linux/can/j1939.h`.
+    J1939 libc {
+        J1939_EE_INFO_NONE, J1939_NLA_PAD, J1939_NO_NAME, J1939_EE_INFO_TX_ABORT,
+        J1939_NLA_BYTES_ACKED, J1939_EE_INFO_RX_RTS, J1939_NLA_TOTAL_SIZE, J1939_EE_INFO_RX_DPO,
+        J1939_NLA_PGN, J1939_EE_INFO_RX_ABORT, J1939_NLA_SRC_NAME, J1939_NLA_DEST_NAME,
+        J1939_NLA_SRC_ADDR, J1939_NLA_DEST_ADDR, J1939_MAX_UNICAST_ADDR, J1939_IDLE_ADDR,
+        J1939_NO_ADDR, J1939_FILTER_MAX, J1939_PGN_REQUEST, J1939_PGN_ADDRESS_CLAIMED,
+        J1939_PGN_ADDRESS_COMMANDED, J1939_PGN_PDU1_MAX, J1939_PGN_MAX, J1939_NO_PGN,
+    }
+
+    /// Options and ancillary data of SAE J1939. `linux/can/j1939.h`.
+    SO_J1939 libc {
+        SCM_J1939_DEST_ADDR, SO_J1939_FILTER, SCM_J1939_DEST_NAME, SO_J1939_PROMISC, SCM_J1939_PRIO,
+        SO_J1939_SEND_PRIO, SCM_J1939_ERRQUEUE, SO_J1939_ERRQUEUE,
+    }
+}
