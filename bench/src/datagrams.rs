@@ -5,9 +5,9 @@
 //! one in [`WHOLE_EVERY`], the same for every way, so what a check costs is the same for all.
 //!
 //! UDP has no flow control, and a sender that overruns its receiver measures how cheap it is to
-//! throw datagrams away. So the receiver grants credit over a socketpair, a byte count of nothing
-//! beside the datagrams: at most [`WINDOW`] units are under way, which the receive buffer holds.
-//! What is lost all the same is counted. A phase ends when all of it has arrived, so that both
+//! throw datagrams away. So the receiver grants credit over a socketpair, a word for some hundred
+//! datagrams: at most [`WINDOW`] units are under way, which the receive buffer holds. What is lost
+//! all the same is counted. A phase ends when all of it has arrived, so that both
 //! sides are charged for the same datagrams.
 
 use crate::accounting::Machine;
@@ -75,13 +75,13 @@ pub(crate) fn run(
         });
         let sent = Sender::new(way, to, credit, unit)
             .and_then(|mut sender| sender.phases(warm_up, duration));
-        // Wakes the receiver; it has left already if all went well. That an unconnected socket
-        // answers ENOTCONN here changes nothing.
+        // Wakes a receiver that was left alone, with nothing received. That an unconnected socket
+        // answers ENOTCONN changes nothing.
         drop(receiving.shutdown(Shutdown::Both));
         let received = receiver_thread.join().expect("the receiver does not panic");
-        // The receiver knows better what went wrong, unless it was only woken.
+        // No more credit: the receiver failed first, and knows why.
         let (sent, received) = match (sent, received) {
-            (Err(_), Err(why)) if why.kind() == ErrorKind::InvalidData => return Err(why),
+            (Err(end), Err(why)) if end.kind() == ErrorKind::UnexpectedEof => return Err(why),
             (sent, received) => (sent?, received?),
         };
         Ok(Done {
@@ -310,6 +310,9 @@ impl Receiver {
     /// Checks and counts one datagram; an answer is the end.
     fn take(&mut self, datagram: &[u8]) -> io::Result<Option<Received>> {
         let wrong = |what| Err(io::Error::new(ErrorKind::InvalidData, what));
+        if datagram.is_empty() {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the sender is gone"));
+        }
         let (number, phase) = match (datagram.first_chunk(), datagram.len()) {
             (Some(number), DATAGRAM_BYTES) => (u64::from_ne_bytes(*number), datagram[PHASE]),
             _ => return wrong("a datagram has another length"),
@@ -396,6 +399,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_receiver_that_was_left_alone_is_woken() {
+        for way in [Way::OneByOne, Way::Std, Way::Batches, Way::Segments] {
+            let socket = bound().unwrap();
+            thread::scope(|scope| {
+                let (granted, _other) = UnixStream::pair().unwrap();
+                let socket = &socket;
+                let receiving = scope.spawn(move || Receiver::new(granted, 1).run(way, socket));
+                drop(socket.shutdown(Shutdown::Both));
+                assert!(receiving.join().unwrap().is_err(), "{way:?}");
+            });
+        }
+    }
+
     fn receiver() -> (Receiver, UnixStream) {
         let (granted, other) = UnixStream::pair().unwrap();
         (Receiver::new(granted, 2), other)
@@ -432,6 +449,7 @@ mod tests {
         let (first, second) = (datagram(0, Phase::WarmUp), datagram(1, Phase::WarmUp));
         let mut spoilt = first.clone();
         spoilt[DATAGRAM_BYTES - 1] ^= 1;
+        assert!(says(&[&[]]).contains("gone"));
         assert!(says(&[&first[1..]]).contains("length"));
         assert!(says(&[&second, &first]).contains("late"));
         assert!(says(&[&first, &first]).contains("twice"));
