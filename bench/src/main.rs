@@ -1,10 +1,11 @@
-//! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs`, what is
-//! measured is a file for each family of cells (`echo.rs`, `start.rs`, `shortage.rs`), how it is
-//! kept fair is in `isolation.rs` and `statistics.rs`. The method in words is in README.md.
+//! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the head
+//! of a cell's file, what is measured is a file for each family of cells (`start.rs`, `pair.rs`,
+//! `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it is kept fair is in `isolation.rs`,
+//! `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
-//! This program is three: the harness with its load generator, a peer (`peer`), and the step
-//! between the two (`launch`). Nothing here is a dependency of the product, and nothing here fails
-//! because a figure is bad: timings inform, tests judge.
+//! This program is four: the harness with its load generator, a peer (`peer`), the step between the
+//! two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the product,
+//! and nothing here fails because a figure is bad: timings inform, tests judge.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -14,11 +15,13 @@ mod blocks;
 mod datagrams;
 mod echo;
 mod environment;
+mod iperf;
 mod isolation;
 mod load;
 mod pair;
 mod peers;
 mod report;
+mod sendfile;
 mod server;
 mod shortage;
 mod start;
@@ -100,6 +103,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     }
     if arguments.cells.contains(&Family::Udp) {
         all &= udp::run(arguments, &isolation, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Sendfile) {
+        all &= sendfile::run(arguments, &isolation, &mut report)?;
     }
     Ok(all)
 }
