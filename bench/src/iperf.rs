@@ -5,7 +5,7 @@
 use crate::isolation::Isolation;
 use serde_json::Value;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Lines, PipeReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -30,22 +30,14 @@ pub(crate) fn missing() -> Option<&'static str> {
 /// Sends 1 GiB from memory, by `sendfile` if `zero_copy`. The sender is on the server's CPU, as in
 /// the other ways of the cell.
 pub(crate) fn run(zero_copy: bool, isolation: &Isolation) -> io::Result<Done> {
-    // Free a moment ago; in a network namespace of our own nobody else takes it.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port().to_string();
-    let serve = ["--server", "--one-off", "--forceflush", "--port", &port];
-    let mut receiver = Receiver(
-        launch(isolation.load_cpu, &serve)?
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?,
-    );
-    let said = BufReader::new(receiver.0.stdout.take().expect("its stdout was piped"));
-    let mut lines = said.lines();
-    if !lines.by_ref().map_while(Result::ok).any(|line| line.contains("listening")) {
-        return Err(io::Error::other("iperf3 does not listen"));
+    // Someone may take a port that was free a moment ago.
+    let mut receiver = Receiver::start(isolation.load_cpu);
+    for _ in 1..STARTS {
+        receiver = receiver.or_else(|_| Receiver::start(isolation.load_cpu));
     }
-    let mut send = launch(isolation.server_cpu, &["--client", "127.0.0.1", "--port", &port])?;
+    let receiver = receiver?;
+    let arguments = ["--client", "127.0.0.1", "--port", &receiver.port];
+    let mut send = launch(isolation.server_cpu, &arguments)?;
     send.args(["--bytes", BYTES, "--json"]).args(zero_copy.then_some("--zerocopy"));
     let output = send.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
@@ -65,13 +57,42 @@ fn launch(cpu: Option<usize>, arguments: &[&str]) -> io::Result<Command> {
 }
 
 /// The receiver's process, which ends by itself after one run, unless there was none.
-struct Receiver(Child);
+struct Receiver {
+    child: Child,
+    port: String,
+    /// Kept open, so that it can say more.
+    said: Lines<BufReader<PipeReader>>,
+}
+
+impl Receiver {
+    /// Returns when it listens.
+    fn start(cpu: Option<usize>) -> io::Result<Receiver> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port().to_string();
+        drop(listener);
+        let (said, says) = io::pipe()?;
+        let mut serve = launch(cpu, &["--server", "--one-off", "--forceflush", "--port", &port])?;
+        serve.stdin(Stdio::null()).stdout(says.try_clone()?).stderr(says);
+        let child = serve.spawn()?;
+        // With it the ends of the pipe that are ours.
+        drop(serve);
+        let mut receiver = Receiver { child, port, said: BufReader::new(said).lines() };
+        let mut last = String::new();
+        for line in &mut receiver.said {
+            last = line?;
+            if last.contains("listening") {
+                return Ok(receiver);
+            }
+        }
+        Err(io::Error::other(format!("iperf3 does not listen; its last line: {last}")))
+    }
+}
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         // Both fail only when it has ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -90,6 +111,7 @@ fn parse(report: &Value) -> Option<Done> {
 
 /// Bytes of a run, in iperf3's words.
 const BYTES: &str = "1G";
+const STARTS: usize = 3;
 
 #[cfg(test)]
 mod tests {
