@@ -19,6 +19,10 @@ pub(crate) struct Arguments {
     pub(crate) window: Duration,
     /// Repeats of a close in the shortage cell.
     pub(crate) closes: usize,
+    /// Sends and receives that the pair cell counts instructions of, and twice that.
+    pub(crate) pairs: u64,
+    /// Size of the file that the sendfile cell sends.
+    pub(crate) file_bytes: u64,
     /// Empty: all.
     pub(crate) peers: Vec<String>,
     pub(crate) switchboard: PathBuf,
@@ -30,10 +34,23 @@ pub(crate) struct Arguments {
 /// A group of cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    Echo,
     Start,
+    Pair,
     Shortage,
+    Echo,
+    Udp,
+    Sendfile,
 }
+
+/// Every family by its name, in the order in which they run.
+const FAMILIES: &[(&str, Family)] = &[
+    ("start", Family::Start),
+    ("pair", Family::Pair),
+    ("shortage", Family::Shortage),
+    ("echo", Family::Echo),
+    ("udp", Family::Udp),
+    ("sendfile", Family::Sendfile),
+];
 
 impl Arguments {
     /// Reads the arguments after the program's name. `Err` says what is wrong with which argument.
@@ -45,14 +62,12 @@ impl Arguments {
         let quick = words.iter().any(|word| word == "--quick");
         let mut parsed = Arguments::preset(quick);
         let mut words = words.into_iter();
-        parsed.cells = match words.next().as_deref() {
-            Some("echo") => vec![Family::Echo],
-            Some("start") => vec![Family::Start],
-            Some("shortage") => vec![Family::Shortage],
-            Some("all") => vec![Family::Echo, Family::Start, Family::Shortage],
-            Some(other) => return Err(format!("unknown command {other}")),
-            None => return Err("a command is missing".to_owned()),
-        };
+        let command = words.next().ok_or("a command is missing")?;
+        let chosen = FAMILIES.iter().filter(|(name, _)| command == "all" || command == *name);
+        parsed.cells = chosen.map(|(_, family)| *family).collect();
+        if parsed.cells.is_empty() {
+            return Err(format!("unknown command {command}"));
+        }
         while let Some(flag) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{flag} needs a value"));
             match flag.as_str() {
@@ -87,6 +102,8 @@ impl Arguments {
             starts: choose(20, 5) as usize,
             window: Duration::from_millis(choose(2000, 1000)),
             closes: choose(10, 3) as usize,
+            pairs: choose(10_000, 1000),
+            file_bytes: choose(1 << 30, 64 << 20),
             peers: Vec::new(),
             switchboard: PathBuf::from(DEFAULT_SWITCHBOARD),
             switchboard_arguments: Vec::new(),
@@ -103,15 +120,18 @@ switchboard-bench: the product beside its peers, on this machine
   echo       CPU per message and messages per second, closed loop
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
-  all        all three
+  pair       instructions that our send and recv add to the system calls
+  udp        datagrams per CPU-second: one by one, in batches, segmented
+  sendfile   a file over TCP: sendfile against read and send, and iperf3
+  all        all of these
 
-  --quick                 all of it in well under a minute; the figures are rough
+  --quick                 all of it in about a minute; the figures are rough
   --connections N[,N...]  connections of the echo cell (64)
   --size N[,N...]         bytes per message of the echo cell (64)
-  --blocks N              blocks of the echo cell (10); each contestant runs twice in a block
+  --blocks N              blocks of echo, udp and sendfile (10); each row runs twice in a block
   --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
   --repeat N              repeats of the start cell (20)
-  --peers NAME[,NAME...]  only these, and the reference
+  --peers NAME[,NAME...]  echo, start and shortage with only these, and the reference
   --switchboard PATH      the program to measure (../target/release/switchboard)
   --switchboard-arg WORD  one more argument for it; may be given again
   --json FILE             every slice and every result as JSON lines
@@ -156,6 +176,16 @@ mod tests {
         let parsed = parse("echo").unwrap();
         assert_eq!(parsed.cells, [Family::Echo]);
         assert_eq!((parsed.blocks, parsed.slice), (10, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn all_is_every_family_once() {
+        let cells = parse("all").unwrap().cells;
+        assert_eq!(cells.len(), FAMILIES.len());
+        for (name, family) in FAMILIES {
+            assert_eq!(parse(name).unwrap().cells, [*family]);
+            assert!(cells.contains(family) && HELP.contains(&format!("\n  {name} ")), "{name}");
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ struct Connection {
 }
 
 /// Bytes without a short period (a 64-bit linear congruential generator, Knuth's MMIX constants).
-fn pattern(bytes: usize) -> Vec<u8> {
+pub(crate) fn pattern(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(PATTERN_INCREMENT);
@@ -182,7 +182,8 @@ fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
-fn thread_cpu() -> Duration {
+/// CPU time of the calling thread.
+pub(crate) fn thread_cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("CPU time is not negative")
 }
 

@@ -1,25 +1,32 @@
-//! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs`, what is
-//! measured is a file for each family of cells (`echo.rs`, `start.rs`, `shortage.rs`), how it is
-//! kept fair is in `isolation.rs` and `statistics.rs`. The method in words is in README.md.
+//! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
+//! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it is kept fair is in
+//! `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
-//! This program is three: the harness with its load generator, a peer (`peer`), and the step
-//! between the two (`launch`). Nothing here is a dependency of the product, and nothing here fails
-//! because a figure is bad: timings inform, tests judge.
+//! This program is four: the harness with its load generator, a peer (`peer`), the step between
+//! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
+//! product, and nothing here fails because a figure is bad: timings inform, tests judge.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod accounting;
 mod arguments;
+mod blocks;
+mod datagrams;
 mod echo;
 mod environment;
+mod iperf;
 mod isolation;
 mod load;
+mod pair;
 mod peers;
 mod report;
+mod sendfile;
 mod server;
 mod shortage;
 mod start;
 mod statistics;
+mod udp;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -36,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match words.first().and_then(|word| word.to_str()) {
         Some("launch") => Err(server::launch(&words[1..])),
         Some("peer") => peer(&words[1..]),
+        Some("pairs") => pairs(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();
             Ok(true)
@@ -76,6 +84,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if arguments.cells.contains(&Family::Start) {
         all &= start::run(arguments, &contestants, &mut report)?;
     }
+    if arguments.cells.contains(&Family::Pair) {
+        all &= pair::run(arguments, &mut report)?;
+    }
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;
     }
@@ -90,6 +101,12 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
             }
         }
     }
+    if arguments.cells.contains(&Family::Udp) {
+        all &= udp::run(arguments, &isolation, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Sendfile) {
+        all &= sendfile::run(arguments, &isolation, &mut report)?;
+    }
     Ok(all)
 }
 
@@ -98,6 +115,14 @@ fn peer(words: &[OsString]) -> io::Result<bool> {
         return Err(io::Error::other("peer NAME PORT_FILE"));
     };
     peers::run_inside(&name.to_string_lossy(), Path::new(port_file))?;
+    Ok(true)
+}
+
+fn pairs(words: &[OsString]) -> io::Result<bool> {
+    let [name, count] = words else {
+        return Err(io::Error::other("pairs NAME COUNT"));
+    };
+    pair::run_inside(&name.to_string_lossy(), &count.to_string_lossy())?;
     Ok(true)
 }
 

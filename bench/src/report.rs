@@ -1,5 +1,6 @@
 //! Where results go: a table on stdout for people, JSON lines in a file for programs.
 
+use crate::statistics::Ratio;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -56,6 +57,11 @@ pub(crate) fn row<S: AsRef<str>>(name: &str, figures: &[S], note: &str) {
         line.push_str(&format!("{:>width$}", figure.as_ref()));
     }
     println!("{line}  {note}");
+}
+
+/// A ratio and its interval, for a table.
+pub(crate) fn interval(ratio: Option<Ratio>) -> String {
+    ratio.map_or("-".to_owned(), |r| format!("{:.3} [{:.3}, {:.3}]", r.median, r.low, r.high))
 }
 
 /// Shows what is being done, in place, at a terminal only; an empty text clears it.

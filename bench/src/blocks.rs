@@ -1,0 +1,215 @@
+//! Slices in blocks: how contestants that are compared by time take turns.
+//!
+//! Unit of measurement is a slice: whatever the cell does for one contestant, from fresh, with a
+//! warm-up of its own. In a block every contestant runs twice, in an order that is rotated from
+//! block to block and mirrored within the block (A B C, C B A), so that a machine that slowly gets
+//! faster or slower treats all alike. Results are medians over blocks of the ratio to the reference
+//! of the same block. The reference takes part twice: its ratio to itself is the noise floor, and
+//! no difference below that is called one.
+//!
+//! What a slice is and what it measures, the cells know.
+
+use crate::accounting::Machine;
+use crate::report::{Report, progress};
+use crate::statistics::{Ratio, median};
+use serde_json::Value;
+use std::io;
+use std::time::Duration;
+
+/// A contestant as it takes part; the reference does so twice, as the first two.
+pub(crate) struct Entry<C> {
+    pub(crate) name: String,
+    pub(crate) contestant: C,
+    /// Slices that were measured and must not be used.
+    pub(crate) dropped: usize,
+    /// Why it takes part no longer.
+    pub(crate) failure: Option<String>,
+}
+
+/// The entries for these contestants, of which the first is the reference.
+pub(crate) fn entries<C: Clone>(
+    contestants: impl IntoIterator<Item = (&'static str, C)>,
+) -> Vec<Entry<C>> {
+    let entry = |name, contestant| Entry { name, contestant, dropped: 0, failure: None };
+    let mut entries = Vec::new();
+    for (name, contestant) in contestants {
+        if entries.is_empty() {
+            entries.push(entry(name.to_owned(), contestant.clone()));
+            entries.push(entry(format!("{name} again"), contestant));
+        } else {
+            entries.push(entry(name.to_owned(), contestant));
+        }
+    }
+    entries
+}
+
+/// What one slice came to.
+pub(crate) struct Slice<S> {
+    pub(crate) sample: S,
+    /// Why the sample must not be used.
+    pub(crate) fault: Option<&'static str>,
+}
+
+/// What all slices came to.
+pub(crate) struct Samples<S> {
+    /// By block, then by entry.
+    blocks: Vec<Vec<Vec<S>>>,
+}
+
+/// Runs the blocks. `slice` measures one contestant once; `json` makes the line of a sample, given
+/// the entry's name, the block and the fault. An entry that fails is left out from then on.
+pub(crate) fn run<C, S>(
+    count: usize,
+    entries: &mut [Entry<C>],
+    report: &mut Report,
+    mut slice: impl FnMut(&C, &Report) -> io::Result<Slice<S>>,
+    json: impl Fn(&S, &str, usize, Option<&str>) -> Value,
+) -> io::Result<Samples<S>> {
+    let mut blocks = Vec::new();
+    for block in 0..count {
+        let mut samples: Vec<Vec<S>> = entries.iter().map(|_| Vec::new()).collect();
+        for at in order(entries.len(), block) {
+            let entry = &mut entries[at];
+            if entry.failure.is_some() {
+                continue;
+            }
+            progress(&format!("block {} of {count}: {}", block + 1, entry.name));
+            match slice(&entry.contestant, report) {
+                Ok(Slice { fault, sample }) => {
+                    report.json(&json(&sample, &entry.name, block, fault))?;
+                    match fault {
+                        None => samples[at].push(sample),
+                        Some(_) => entry.dropped += 1,
+                    }
+                }
+                Err(error) => entry.failure = Some(error.to_string()),
+            }
+        }
+        blocks.push(samples);
+    }
+    progress("");
+    Ok(Samples { blocks })
+}
+
+/// Rotated by the block's number, then mirrored.
+fn order(count: usize, block: usize) -> Vec<usize> {
+    let forward = (0..count).map(|at| (at + block) % count);
+    forward.clone().chain(forward.rev()).collect()
+}
+
+impl<S> Samples<S> {
+    /// How many slices of an entry can be used.
+    pub(crate) fn count(&self, at: usize) -> usize {
+        self.blocks.iter().map(|block| block[at].len()).sum()
+    }
+
+    /// The median of `field` over an entry's slices.
+    ///
+    /// # Panics
+    ///
+    /// When the entry has none.
+    pub(crate) fn median(&self, at: usize, field: impl Fn(&S) -> f64) -> f64 {
+        median(&self.blocks.iter().flat_map(|block| &block[at]).map(field).collect::<Vec<_>>())
+    }
+
+    /// Per block the mean of the entry's slices over the mean of the reference's; blocks where
+    /// either has none are left out.
+    pub(crate) fn ratio(&self, at: usize, field: fn(&S) -> f64) -> Option<Ratio> {
+        let mean = |samples: &[S]| -> Option<f64> {
+            let sum: f64 = samples.iter().map(field).sum();
+            (!samples.is_empty()).then(|| sum / samples.len() as f64)
+        };
+        let blocks = self.blocks.iter();
+        let ratios: Vec<f64> =
+            blocks.filter_map(|block| Some(mean(&block[at])? / mean(&block[0])?)).collect();
+        Ratio::of(&ratios)
+    }
+
+    /// How far the reference is from itself; infinitely far while nobody knows.
+    pub(crate) fn floor(&self, field: fn(&S) -> f64) -> f64 {
+        self.ratio(1, field).map_or(f64::INFINITY, |ratio| ratio.floor())
+    }
+}
+
+/// What else went on while a slice was measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    /// CPUs that anyone else on the machine used.
+    pub(crate) others: f64,
+    /// The share of all CPU time that the hypervisor took away, 0 to 1.
+    pub(crate) stolen: f64,
+}
+
+impl Surroundings {
+    /// From `before` until now, a time of `elapsed` in which the slice itself used `own` CPU.
+    pub(crate) fn since(
+        before: &Machine,
+        own: Duration,
+        elapsed: Duration,
+    ) -> io::Result<Surroundings> {
+        let now = Machine::now()?;
+        let others = now.busy_since(before).saturating_sub(own);
+        Ok(Surroundings {
+            others: others.as_secs_f64() / elapsed.as_secs_f64(),
+            stolen: now.stolen_since(before),
+        })
+    }
+
+    /// Why what was measured meanwhile must not be used.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        if self.stolen > STEAL_LIMIT {
+            Some("steal above 2 %")
+        } else if self.others > OTHERS_LIMIT {
+            Some("others used more than 10 % of a CPU")
+        } else {
+            None
+        }
+    }
+}
+
+/// A slice from which the hypervisor took more is dropped.
+const STEAL_LIMIT: f64 = 0.02;
+/// A slice in which others used more of a CPU is dropped: they push the load or the server aside,
+/// batches grow and the cost per message falls, by luck.
+const OTHERS_LIMIT: f64 = 0.10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_mirrored_and_rotated() {
+        assert_eq!(order(3, 0), [0, 1, 2, 2, 1, 0]);
+        assert_eq!(order(3, 1), [1, 2, 0, 0, 2, 1]);
+        assert_eq!(order(3, 3), order(3, 0));
+    }
+
+    #[test]
+    fn the_first_takes_part_twice() {
+        let names: Vec<_> = entries([("a", 1), ("b", 2)]).into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["a", "a again", "b"]);
+    }
+
+    #[test]
+    fn ratios_pair_slices_of_one_block() {
+        // The machine is three times slower in the second block; the ratio must not see it.
+        let blocks = vec![vec![vec![1.0, 3.0], vec![4.0]], vec![vec![6.0], vec![11.0, 13.0]]];
+        let ratio = Samples { blocks }.ratio(1, |s| *s).unwrap();
+        assert_eq!((ratio.median, ratio.low, ratio.high), (2.0, 2.0, 2.0));
+    }
+
+    #[test]
+    fn a_block_without_the_reference_has_no_ratio() {
+        let samples = Samples { blocks: vec![vec![vec![], vec![1.0]]] };
+        assert!(samples.ratio(1, |s| *s).is_none());
+        assert_eq!(samples.floor(|s| *s), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_disturbed_slice_says_by_what() {
+        let fault = |others, stolen| Surroundings { others, stolen }.fault();
+        assert_eq!(fault(0.05, 0.01), None);
+        assert!(fault(0.05, 0.03).unwrap().contains("steal"));
+        assert!(fault(0.20, 0.01).unwrap().contains("others"));
+    }
+}
