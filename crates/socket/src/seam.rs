@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::deadline::Deadline;
 use crate::poll::Interest;
+use crate::sys::call;
 use crate::thread_driver;
 
 pub use crate::operation::{Operation, Peer, Waiting, is_pending};
@@ -113,6 +114,54 @@ pub fn perform(
         None => thread_driver::perform(target, operation, deadline),
         Some(driver) => driver.perform(target, operation, deadline),
     }
+}
+
+/// [`Operation::Recv`], by the shortest way: where nobody drives the thread and nothing limits the
+/// call, it is the system call alone. To write an operation down and to read it again would cost
+/// more than all else.
+///
+/// # Errors
+/// As [`perform`].
+#[inline]
+pub fn recv(target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+    if matches!(deadline, Deadline::Never) && DRIVER.get().is_none() {
+        return match call::recv(target.fd, buffer, 0) {
+            Err(error) => go_on(target, &mut Operation::Recv { buffer, flags: 0 }, error),
+            done => done,
+        };
+    }
+    perform_apart(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
+}
+
+/// [`Operation::Send`], by the same shortest way as [`recv`].
+///
+/// # Errors
+/// As [`perform`].
+#[inline]
+pub fn send(target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+    if matches!(deadline, Deadline::Never) && DRIVER.get().is_none() {
+        return match call::send(target.fd, bytes, libc::MSG_NOSIGNAL) {
+            Err(error) => go_on(target, &mut Operation::Send { bytes, flags: 0 }, error),
+            done => done,
+        };
+    }
+    perform_apart(target, &mut Operation::Send { bytes, flags: 0 }, deadline)
+}
+
+/// After such a call failed: what the thread's own driver does then.
+#[cold]
+fn go_on(target: Target<'_>, operation: &mut Operation<'_>, error: io::Error) -> io::Result<usize> {
+    thread_driver::go_on(target, operation, error)
+}
+
+/// [`perform`], kept out of the two above, which are to be inlined.
+#[inline(never)]
+fn perform_apart(
+    target: Target<'_>,
+    operation: &mut Operation<'_>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    perform(target, operation, deadline)
 }
 
 /// Blocks the caller until at least one of several sockets is ready, and marks those that are. This

@@ -182,6 +182,14 @@ impl Socket {
     /// `TimedOut`, `WouldBlock` by mode; `ECONNRESET` once after the peer reset the connection.
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.is_blocking() {
+            true => self.recv_by(buffer, Deadline::Never),
+            false => self.recv_limited(buffer),
+        }
+    }
+
+    #[inline(never)]
+    fn recv_limited(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.recv_by(buffer, self.deadline())
     }
 
@@ -194,7 +202,7 @@ impl Socket {
         if buffer.is_empty() {
             return Ok(0);
         }
-        seam::perform(self.target(), &mut Operation::Recv { buffer, flags: 0 }, deadline)
+        seam::recv(self.target(), buffer, deadline)
     }
 
     /// Receives until `buffer` is full, all within one time limit.
@@ -220,7 +228,15 @@ impl Socket {
     /// `EDESTADDRREQ` or `ENOTCONN` without a peer; `EMSGSIZE` for a datagram too big.
     #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.perform(&mut Operation::Send { bytes, flags: 0 })
+        match self.is_blocking() {
+            true => seam::send(self.target(), bytes, Deadline::Never),
+            false => self.send_limited(bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn send_limited(&self, bytes: &[u8]) -> io::Result<usize> {
+        seam::send(self.target(), bytes, self.deadline())
     }
 
     /// Sends all of `bytes`, all within one time limit. After an error it is unknown how much the
@@ -239,8 +255,7 @@ impl Socket {
     /// As [`send`](Socket::send).
     pub fn send_all_by(&self, mut bytes: &[u8], mut deadline: Deadline) -> io::Result<()> {
         while !bytes.is_empty() {
-            let mut operation = Operation::Send { bytes, flags: 0 };
-            let count = seam::perform(self.target(), &mut operation, deadline)?;
+            let count = seam::send(self.target(), bytes, deadline)?;
             bytes = &bytes[count..];
             if !bytes.is_empty() {
                 deadline = deadline.fixed();
@@ -432,6 +447,12 @@ impl Socket {
             timeout: AtomicU64::new(self.timeout.load(Relaxed)),
             memory: Memory::default(),
         })
+    }
+
+    /// Whether nothing limits its calls, so that the straight path need not look further.
+    #[inline]
+    fn is_blocking(&self) -> bool {
+        self.timeout.load(Relaxed) == BLOCKING
     }
 
     #[inline]

@@ -101,7 +101,7 @@ pub(crate) fn sleep(deadline: Deadline) {
 
 /// After a first attempt without a deadline failed: waits and tries again where that can help.
 #[cold]
-fn go_on(
+pub(crate) fn go_on(
     target: Target<'_>,
     operation: &mut Operation<'_>,
     mut error: io::Error,
