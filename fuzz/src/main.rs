@@ -8,6 +8,7 @@
 mod address;
 mod ancillary;
 mod host;
+mod netlink;
 mod sockaddr;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ const TARGETS: &[Target] = &[
     ("address", address::run),
     ("ancillary", ancillary::run),
     ("host", host::run),
+    ("netlink", netlink::run),
     ("sockaddr", sockaddr::run),
 ];
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args.rs`, `options.rs` | the grammar of the command line; what it said, as values |
 //! | `serve.rs`, `board.rs` | one service; all of them |
-//! | `log.rs`, `json.rs`, `port_file.rs`, `reach.rs` | what a server tells, and to whom |
+//! | `log.rs`, `json.rs`, `port_file.rs` | what a server tells, and to whom |
 //! | `connect.rs`, `pipe.rs`, `prompt.rs`, `screen.rs` | the client, in a pipe and at a terminal |
 //! | `list.rs` | the lists, and how an address is read |
 //! | `output.rs`, `exit.rs` | stdout, stderr, colour; exit codes |
@@ -26,7 +26,6 @@ mod output;
 mod pipe;
 mod port_file;
 mod prompt;
-mod reach;
 mod screen;
 mod serve;
 

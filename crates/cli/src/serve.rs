@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use services::{Form, Row, Settings};
+use switchboard::socket::names::interface_addresses;
 use switchboard::socket::signal::stop_signals;
 use switchboard::socket::{Family, Host, Interest, Place, Poll, Scheme, poll};
 use switchboard::{Address, Deadline, Event, Server};
@@ -19,7 +20,6 @@ use crate::log::Log;
 use crate::options::{Global, ServerOptions};
 use crate::output::note;
 use crate::port_file::PortFile;
-use crate::reach;
 
 pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
     match matches.subcommand() {
@@ -143,9 +143,17 @@ fn reachable(address: &Address) -> Vec<Address> {
         return Vec::new();
     }
     // A machine that does not tell its addresses still serves on them.
-    let found = reach::addresses(*host).unwrap_or_default();
+    let mut own: Vec<IpAddr> =
+        interface_addresses().unwrap_or_default().iter().map(|one| one.address).collect();
+    own.retain(|ip| ip.is_ipv4() == host.is_ipv4() && !needs_a_zone(ip));
+    own.sort_by_key(IpAddr::is_loopback);
     let at = |ip| Address { scheme: address.scheme, place: Place::Inet(Host::Ip(ip), *port) };
-    found.into_iter().map(at).collect()
+    own.into_iter().map(at).collect()
+}
+
+/// Whether an address only means something together with an interface; nobody wants to type that.
+fn needs_a_zone(ip: &IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// Serves until asked to stop, and says how that went.

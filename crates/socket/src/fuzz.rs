@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::message::{Ancillary, ancillary, control::Walk};
+use crate::names::InterfaceAddress;
 
 /// The pieces in a control buffer of any bytes. Descriptors stay bytes, since nobody owns them.
 pub fn decode_ancillary(bytes: &[u8]) -> impl Iterator<Item = Ancillary<'_>> {
@@ -25,4 +26,14 @@ pub fn encode_ancillary(pieces: &[Ancillary<'_>]) -> io::Result<Vec<u8>> {
 #[must_use]
 pub fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     crate::names::to_ascii(name)
+}
+
+/// The addresses in one answer of the kernel's table of addresses; whether it was the last.
+///
+/// # Errors
+/// What the answer says instead of addresses.
+pub fn read_netlink(answer: &[u8]) -> io::Result<(Vec<InterfaceAddress>, bool)> {
+    let mut found = Vec::new();
+    let last = crate::names::read_answer(answer, &mut found)?;
+    Ok((found, last))
 }

@@ -31,6 +31,7 @@ mod host;
 mod idna;
 mod inet;
 mod interface;
+mod interface_address;
 mod ipv6;
 mod nameinfo;
 mod service;
@@ -45,6 +46,8 @@ pub use host::{
 pub(crate) use idna::to_ascii;
 pub use inet::{inet_aton, inet_ntoa, inet_ntop, inet_pton};
 pub use interface::{Interface, if_indextoname, if_nameindex, if_nametoindex};
+pub(crate) use interface_address::read_answer;
+pub use interface_address::{InterfaceAddress, interface_addresses};
 pub use ipv6::{has_dualstack_ipv6, has_ipv6};
 pub use nameinfo::{NameInfoFlags, getnameinfo};
 pub use service::{getprotobyname, getservbyname, getservbyport};
