@@ -210,8 +210,8 @@ fn a_name_of_ours_that_does_not_exist_is_found() {
     let items = ours();
     const THERE: &str = "
         Socket Socket::recv Socket::so_reuseaddr Flags::PEEK Family::INET UnixAddr::Path
-        socket::poll socket::names::getaddrinfo socket::names::Reason::Host socket::names::GaiCode::NONAME
-        socket::options SockAddr::Inet ConnectOptions::timeout ControlBuffer::DEFAULT
+        socket::poll socket::names::getaddrinfo socket::names::Reason::Host socket::options
+        socket::names::GaiCode::NONAME SockAddr::Inet ConnectOptions::timeout ControlBuffer::DEFAULT
         socket::DEFAULT_BACKLOG socket::constants::AF_INET socket::errors::is_timeout";
     for path in THERE.split_whitespace() {
         assert!(items.has("socket", path), "{path}");

@@ -1,5 +1,5 @@
-//! The C constants of socket options: those of libc, those it lacks from the crate's own list, and a
-//! few that are only here to be refused.
+//! The C constants of socket options: those of libc, those it lacks from the crate's own list, and
+//! a few that are only here to be refused.
 //!
 //! A name from the crate's list hides libc's of the same name, so a later libc changes nothing. The
 //! numbers are the same on every architecture that Linux runs this crate's targets on (x86-64,
