@@ -18,6 +18,17 @@ pub fn coarse_time() -> Duration {
 }
 
 /// When a blocking call gives up, on the monotonic clock.
+///
+/// ```
+/// use socket::{Deadline, Family, Socket, Type};
+/// use std::time::Duration;
+///
+/// let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+/// let both = Deadline::After(Duration::from_secs(5)).fixed(); // one limit for two calls
+/// left.send_all_by(b"hello", both)?;
+/// assert_eq!(right.recv_by(&mut [0; 8], both)?, 5);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deadline {
     /// Wait for as long as it takes.

@@ -104,6 +104,7 @@ impl Socket {
     /// [`connect`](Socket::connect) that answers the kernel's verdict as a number: 0 when
     /// connected, else the `errno`, such as `ECONNREFUSED` (111), for a non-blocking socket
     /// `EINPROGRESS` (115), and later `EISCONN` (106). A time limit that passed is `EAGAIN` (11).
+    /// `connect(2)`.
     ///
     /// # Errors
     /// What never reached the kernel: an address that is none.

@@ -20,6 +20,16 @@ use crate::names::Endpoint;
 use crate::sockaddr::SockAddr;
 
 /// Where to connect or to listen.
+///
+/// ```
+/// use socket::{ToEndpoints, Type};
+///
+/// for place in ["127.0.0.1:80", "tcp://127.0.0.1:80", "80"] {
+///     let endpoints = place.to_endpoints(Type::STREAM)?;
+///     assert_eq!(endpoints, ("127.0.0.1", 80).to_endpoints(Type::STREAM)?);
+/// }
+/// # std::io::Result::Ok(())
+/// ```
 pub trait ToEndpoints {
     /// Every place this may mean, in the order in which to try them. Sockets are of type `kind`
     /// unless the address itself says otherwise (`udp://…`).

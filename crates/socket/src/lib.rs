@@ -94,3 +94,8 @@ pub use sockaddr::{
 pub use socket::Socket;
 pub use splice::Splice;
 pub use unix_path::BoundPath;
+
+/// The programs in `docs/socket.md` are tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/socket.md")]
+struct FromPython;

@@ -180,6 +180,7 @@ impl Socket {
     ///
     /// # Errors
     /// `TimedOut`, `WouldBlock` by mode; `ECONNRESET` once after the peer reset the connection.
+    #[doc(alias = "recv_into")]
     #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.is_blocking() {
@@ -269,6 +270,7 @@ impl Socket {
     /// # Errors
     /// As [`recv`](Socket::recv); `ECONNREFUSED` when an earlier datagram found no receiver.
     #[doc(alias = "recvfrom")]
+    #[doc(alias = "recvfrom_into")]
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
         let mut from = Peer(RawSockAddr::room());
         let count = self.perform(&mut Operation::RecvFrom { buffer, flags: 0, from: &mut from })?;
@@ -298,7 +300,8 @@ impl Socket {
         seam::perform(self.target(), &mut Operation::SendTo { bytes, flags: 0, to: &to }, deadline)
     }
 
-    /// Waits until the socket is ready for `interest`, within its time limit.
+    /// Waits until the socket is ready for `interest`, within its time limit. `poll(2)`, for one
+    /// socket, and by whoever drives this thread.
     ///
     /// # Errors
     /// `TimedOut`, `WouldBlock` by mode.
@@ -354,6 +357,7 @@ impl Socket {
     /// # Errors
     /// As [`family`](Socket::family).
     #[doc(alias = "SO_TYPE")]
+    #[doc(alias = "type")]
     pub fn kind(&self) -> io::Result<Type> {
         self.number(libc::SO_TYPE).map(Type)
     }
@@ -363,6 +367,7 @@ impl Socket {
     /// # Errors
     /// As [`family`](Socket::family).
     #[doc(alias = "SO_PROTOCOL")]
+    #[doc(alias = "proto")]
     pub fn protocol(&self) -> io::Result<Protocol> {
         self.number(libc::SO_PROTOCOL).map(Protocol)
     }
@@ -374,6 +379,17 @@ impl Socket {
     }
 
     /// Reads an option by number into `room` and answers the part that was filled. `getsockopt(2)`.
+    ///
+    /// ```
+    /// use socket::constants::{SO_KEEPALIVE, SOL_SOCKET};
+    /// use socket::{Family, Socket, Type};
+    ///
+    /// let socket = Socket::new(Family::INET, Type::STREAM, Default::default())?;
+    /// socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &1_i32.to_ne_bytes())?;
+    /// assert_eq!(socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE, &mut [0; 4])?, 1_i32.to_ne_bytes());
+    /// assert!(socket.so_keepalive()?); // nearly every option has a method
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// `ENOPROTOOPT` for an option the kernel does not know at that level; `Unsupported` for the
@@ -387,7 +403,8 @@ impl Socket {
         option::getsockopt(self.as_fd(), level, name, room)
     }
 
-    /// Sets an option by number. `setsockopt(2)`.
+    /// Sets an option by number; most values are a C `int` in the machine's byte order.
+    /// `setsockopt(2)`.
     ///
     /// # Errors
     /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`;
@@ -398,7 +415,19 @@ impl Socket {
     }
 
     /// Limits every later call that blocks, each as a whole: `None` waits for as long as it takes
-    /// (the start), zero makes the socket non-blocking.
+    /// (the start), zero makes the socket non-blocking. To the nanosecond; more than 584 years is
+    /// without a limit.
+    ///
+    /// ```
+    /// use socket::{Family, Socket, Type, errors};
+    /// use std::time::Duration;
+    ///
+    /// let (_left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+    /// right.set_timeout(Some(Duration::from_millis(10)))?;
+    /// let error = right.recv(&mut [0; 8]).unwrap_err();
+    /// assert!(errors::is_timeout(&error));
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// None on a socket.

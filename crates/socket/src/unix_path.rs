@@ -45,7 +45,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(2);
 impl Socket {
     /// [Binds](Socket::bind) a Unix socket to a path. A stale one there is replaced; how that is
     /// told without a race stands at the head of `unix_path.rs`. The path stays in the file system
-    /// when the socket is closed, unless the answer is told to remove it.
+    /// when the socket is closed, unless the answer is told to remove it. `unix(7)`.
     ///
     /// # Errors
     /// A [`BindError`] with the path: `AddrInUse` when a socket is bound to it or it is not a

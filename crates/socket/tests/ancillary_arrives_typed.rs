@@ -1,8 +1,8 @@
 //! Each kind of ancillary data arrives as what it is, is honoured when sent, and survives being
 //! cut.
 //!
-//! Promises of CPython's `RecvmsgRFC3542AncillaryUDP6Test`, `RecvmsgRFC3542AncillaryUDPLITE6Test`
-//! and their `RecvmsgInto…` forms.
+//! Promises of CPython's `RecvmsgRFC3542AncillaryUDP6Test`, `RecvmsgRFC3542AncillaryUDPLITE6Test`,
+//! `RecvmsgIntoRFC3542AncillaryUDP6Test`, `RecvmsgIntoRFC3542AncillaryUDPLITE6Test`.
 
 mod support;
 

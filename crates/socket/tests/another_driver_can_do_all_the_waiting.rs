@@ -1,5 +1,5 @@
 //! Nothing in this crate waits but through the seam: with another driver installed, each call is
-//! performed by it, and nothing above has to change. Design, part 3.
+//! performed by it, and nothing above has to change.
 //!
 //! The driver here does what a coroutine's does: it tries without waiting, and where that does not
 //! suffice it waits in one place of its own, where a coroutine would be parked.

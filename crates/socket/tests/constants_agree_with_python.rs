@@ -1,4 +1,5 @@
 //! Every number of Python's `socket` module has the same name and value here, or a reason not to.
+//! CPython: `testCrucialConstants`, `testCrucialIpProtoConstants` of `GeneralModuleTests`.
 
 #[path = "support/oracle.rs"]
 mod oracle;

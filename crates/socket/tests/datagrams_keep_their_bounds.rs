@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket::{Family, Protocol, SockAddr, Socket, Type, UdpSocket};
 use support::{PATIENCE, loopback, watchdog};
 
-const MESSAGE: &[u8] = b"Michael Gilfix was here\n";
+const MESSAGE: &[u8] = b"all of it, and in order\n";
 const UDPLITE: Protocol = Protocol(136);
 
 /// Sockets bound to loopback, of each protocol that the kernel has.
@@ -52,7 +52,7 @@ fn each_datagram_arrives_whole_and_with_its_sender() {
     }
 }
 
-/// Requirements 2.2: an empty datagram is one, and a long one is cut.
+/// An empty datagram is one, and a long one is cut.
 #[test]
 fn an_empty_datagram_is_no_end_and_a_tail_that_does_not_fit_is_lost() {
     let _watchdog = watchdog(PATIENCE);

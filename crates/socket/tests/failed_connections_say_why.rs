@@ -110,7 +110,7 @@ fn a_name_that_cannot_exist_carries_the_resolvers_code() {
     assert!(error.to_string().contains(&name), "{error}");
 }
 
-/// `connect_ex` of requirements: 0, refused, under way, done, connected already, timed out.
+/// `connect_ex` as in Python: 0, refused, under way, done, connected already, timed out.
 #[test]
 fn connect_ex_answers_numbers() {
     let _watchdog = watchdog(PATIENCE);

@@ -1,8 +1,10 @@
 //! A message arrives as it was sent, over every transport: gathered, scattered, cut, looked at.
 //!
 //! Promises of CPython's `SendmsgUDPTest`, `SendmsgUDP6Test`, `SendmsgUDPLITETest`,
-//! `SendmsgUDPLITE6Test`, `SendmsgTCPTest`, `SendmsgUnixStreamTest`, and of `Recvmsg…Test` and
-//! `RecvmsgInto…Test` over the same six.
+//! `SendmsgUDPLITE6Test`, `SendmsgTCPTest`, `SendmsgUnixStreamTest`; `RecvmsgUDPTest`,
+//! `RecvmsgUDP6Test`, `RecvmsgUDPLITETest`, `RecvmsgUDPLITE6Test`, `RecvmsgTCPTest`,
+//! `RecvmsgUnixStreamTest`; `RecvmsgIntoUDPTest`, `RecvmsgIntoUDP6Test`, `RecvmsgIntoUDPLITETest`,
+//! `RecvmsgIntoUDPLITE6Test`, `RecvmsgIntoTCPTest`, `RecvmsgIntoUnixStreamTest`.
 
 mod support;
 
@@ -14,7 +16,7 @@ use socket::{Ancillary, ControlBuffer, Family, Flags, Protocol, Received, SockAd
 use support::watchdog;
 
 const LIMIT: Duration = Duration::from_secs(20);
-const MESSAGE: &[u8] = b"Michael Gilfix was here\n";
+const MESSAGE: &[u8] = b"all of it, and in order\n";
 
 /// Two connected ends.
 struct Ends {

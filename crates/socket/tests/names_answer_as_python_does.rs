@@ -114,6 +114,7 @@ const GROUPS: &[&str] = &[
     "01.2.3.4",
 ];
 
+/// `testIPv4_inet_aton_fourbytes`, `testStringToIPv4`.
 #[test]
 fn inet_aton_reads_every_form_that_c_reads() {
     let mut lines = texts(5, NUMBERS, 20_000, 8);
@@ -142,6 +143,7 @@ fn inet_pton_reads_what_python_reads_of_ipv4() {
     compare(expression, &lines, |text| answer(inet_pton(Family::INET, text)));
 }
 
+/// `testStringToIPv6`.
 #[test]
 fn inet_pton_reads_what_python_reads_of_ipv6() {
     let lines = texts(7, GROUPS, 40_000, 9);
@@ -243,7 +245,7 @@ fn services_and_protocols_are_those_of_python() {
     });
 }
 
-/// `testGetaddrinfo`, `test_getaddrinfo_int_port_overflow`, `test_getnameinfo` and their kin.
+/// `testGetaddrinfo`, `test_getaddrinfo_int_port_overflow`, `test_getaddrinfo_ipv6_basic`.
 #[test]
 #[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn getaddrinfo_answers_what_python_answers() {
@@ -341,6 +343,21 @@ fn entry(host: &socket::names::HostEntry) -> String {
     format!("{} {} {}", host.name, quote(host.aliases.clone()), quote(addresses))
 }
 
+/// `test_getfqdn_filter_localhost`. Asks nobody outside where the name stands in hosts(5).
+#[test]
+fn the_addresses_of_nobody_mean_this_machine() {
+    let _watchdog = watchdog(PATIENCE);
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let name = gethostname().unwrap();
+    if !hosts.split_whitespace().any(|word| word == name) {
+        return println!("skipped: {name} does not stand in /etc/hosts");
+    }
+    let Some(lines) = python("import socket\nprint(socket.getfqdn())", &[]) else { return };
+    for nobody in ["", "0.0.0.0", "::", " "] {
+        assert_eq!(getfqdn(nobody), lines[0], "{nobody:?}");
+    }
+}
+
 #[test]
 fn this_machine_is_called_what_python_calls_it() {
     let _watchdog = watchdog(PATIENCE);
@@ -371,6 +388,7 @@ fn interfaces_have_an_index_and_a_name() {
     }
 }
 
+/// `test_getnameinfo`.
 #[test]
 #[cfg_attr(not(target_env = "gnu"), ignore = "another libc than Python's answers otherwise")]
 fn getnameinfo_answers_what_python_answers() {
@@ -442,6 +460,7 @@ fn many_threads_may_ask_at_once() {
     });
 }
 
+/// `test_sethostname`.
 #[test]
 fn naming_the_machine_needs_a_privilege_or_works() {
     // To its own name, so that nothing changes.

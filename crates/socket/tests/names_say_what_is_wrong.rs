@@ -134,7 +134,8 @@ fn a_flow_label_of_more_than_twenty_bits_is_refused_everywhere() {
     assert_eq!(right, ("::1".to_owned(), "0".to_owned()));
 }
 
-/// `test_getaddrinfo_ipv6_scopeid_symbolic`, `_numeric`, `test_getnameinfo_ipv6_scopeid_*`.
+/// `test_getaddrinfo_ipv6_scopeid_symbolic`, `test_getaddrinfo_ipv6_scopeid_numeric`,
+/// `test_getnameinfo_ipv6_scopeid_symbolic`, `test_getnameinfo_ipv6_scopeid_numeric`.
 #[test]
 fn a_scope_is_an_interface_by_name_or_index() {
     let _watchdog = watchdog(PATIENCE);

@@ -44,7 +44,8 @@ fn a_limit_of_ages_is_no_limit() {
     assert_eq!(right.recv(&mut [0; 8]).unwrap(), 1);
 }
 
-/// `testInitNonBlocking`, `NonblockConstantTest.test_SOCK_NONBLOCK`
+/// `testInitNonBlocking`, `NonblockConstantTest.test_SOCK_NONBLOCK`,
+/// `test_socket_consistent_sock_type`
 #[test]
 fn the_flag_in_the_type_makes_a_non_blocking_socket() {
     let kind = Type(Type::STREAM.0 | SOCK_NONBLOCK);

@@ -1,5 +1,6 @@
-//! A socket as a buffered file. CPython: `FileObjectClassTestCase` and its relatives with small,
-//! line and no buffers, at the level of bytes.
+//! A socket as a buffered file. CPython: `FileObjectClassTestCase`,
+//! `SmallBufferedFileObjectClassTestCase`, `LineBufferedFileObjectClassTestCase`,
+//! `UnbufferedFileObjectClassTestCase`, at the level of bytes.
 
 mod support;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use socket::Socket;
 use support::{PATIENCE, tcp_pair, unix_pair, watchdog};
 
-const MESSAGE: &[u8] = b"Michael Gilfix was here\n";
+const MESSAGE: &[u8] = b"all of it, and in order\n";
 
 fn pairs() -> [(Socket, Socket); 2] {
     [tcp_pair(), unix_pair()]

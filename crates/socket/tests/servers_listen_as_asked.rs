@@ -45,7 +45,7 @@ fn ipv6_takes_ipv4_only_if_asked_and_ipv4_cannot_take_ipv6() {
     assert!(errors::is_invalid_argument(&error) && error.to_string().contains("IPv6"), "{error}");
 }
 
-/// The text has the address, the number is kept, as requirements 2.1 say of `create_server`.
+/// The text has the address and the number is kept, as by Python's `create_server`.
 #[test]
 fn an_address_in_use_is_named() {
     let (_server, address) = listener();
@@ -115,7 +115,7 @@ fn the_backlog_is_kept_by_the_kernel() {
     assert_eq!(connect().unwrap_err().kind(), ErrorKind::TimedOut);
 }
 
-/// Seed 002: a server that is started again takes the port of the connections of the run before.
+/// A server that is started again takes the port of the connections of the run before.
 #[test]
 fn a_restart_does_not_wait_for_old_connections() {
     let _watchdog = watchdog(PATIENCE);

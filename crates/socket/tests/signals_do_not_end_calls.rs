@@ -1,18 +1,19 @@
 //! A signal that is handled never ends a call: it goes on with the time that is left. CPython:
 //! `InterruptedRecvTimeoutTest`, `InterruptedSendTimeoutTest`, `TCPTimeoutTest`'s
-//! `testInterruptedTimeout`, `GeneralModuleTests`' `test_sendall_interrupted` and its sibling.
+//! `testInterruptedTimeout`, `GeneralModuleTests`' `test_sendall_interrupted` and
+//! `test_sendall_interrupted_with_timeout`.
 //!
 //! A program without the test harness, so that the calls are made by the main thread, to which the
 //! kernel gives the signals. They come from a child, a hundred a second, all the time.
 
 mod support;
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use socket::{
-    ConnectOptions, Deadline, Family, Interest, Poll, Socket, Type, UnixDatagram,
+    ConnectOptions, ControlBuffer, Deadline, Family, Flags, Interest, Poll, Socket, Type, UnixAddr,
     create_connection, poll, seam, signal,
 };
 use support::{PATIENCE, directory, listener, silent, tcp_pair, unix_pair, watchdog};
@@ -83,6 +84,10 @@ fn receiving_keeps_its_limit() {
         times_out(|| right.recv(&mut [0; 8]));
         times_out(|| right.recv_from(&mut [0; 8]));
         times_out(|| right.recv_exact(&mut [0; 8]));
+        times_out(|| {
+            let mut control = ControlBuffer::default();
+            right.recv_msg(&mut [IoSliceMut::new(&mut [0; 8])], &mut control, Flags::NONE)
+        });
     }
 }
 
@@ -116,15 +121,20 @@ fn sending_keeps_its_limit() {
         left.set_timeout(Some(LIMIT)).unwrap();
         times_out(|| left.send_all(&vec![7; 16 << 20]));
     }
-    let (left, _right) = UnixDatagram::pair().unwrap();
-    left.set_timeout(Some(LIMIT)).unwrap();
-    times_out(|| {
-        loop {
-            left.send(b"fills the queue")?;
-        }
-        #[allow(unreachable_code)]
-        Ok(())
-    });
+    let receiver = Socket::new(Family::UNIX, Type::DGRAM, Default::default()).unwrap();
+    receiver.bind(&UnixAddr::Unnamed.into()).unwrap(); // takes a free name
+    let (to, bytes) = (receiver.getsockname().unwrap(), b"fills the queue");
+    let sender = Socket::new(Family::UNIX, Type::DGRAM, Default::default()).unwrap();
+    sender.connect(&to).unwrap();
+    sender.set_timeout(Some(LIMIT)).unwrap();
+    let sends: [&dyn Fn() -> io::Result<usize>; 3] =
+        [&|| sender.send(bytes), &|| sender.send_to(bytes, &to), &|| {
+            sender.send_msg(&[IoSlice::new(bytes)], &[], Flags::NONE, None)
+        }];
+    while sender.send_with(bytes, Flags::DONTWAIT).is_ok() {}
+    for send in sends {
+        times_out(send);
+    }
 }
 
 fn moving_bytes_keeps_its_limit() {

@@ -41,7 +41,7 @@ fn what_is_no_socket_is_refused() {
     assert_eq!(Socket::from_fd(file.into()).unwrap_err().raw_os_error(), Some(ENOTSOCK));
 }
 
-/// `test_repr`, in the form that seed 002 prints.
+/// `test_repr`, in the form of Python up to 3.10, which says names and not numbers.
 #[test]
 fn it_prints_itself_as_python_does() {
     let _watchdog = watchdog(PATIENCE);
@@ -93,12 +93,15 @@ fn an_address_is_bound_once() {
 }
 
 /// `test_socket_close`, `testCloseException`, `testSendAfterClose`: closed is closed, and closing
-/// says what went wrong.
+/// says what went wrong. `ContextManagersTest`: who goes out of scope is closed.
 #[test]
 fn closing_frees_the_descriptor() {
     let _watchdog = watchdog(PATIENCE);
     let (left, right) = tcp_pair();
     left.close().unwrap();
+    assert_eq!(right.recv(&mut [0; 8]).unwrap(), 0);
+    let (left, right) = tcp_pair();
+    drop(left);
     assert_eq!(right.recv(&mut [0; 8]).unwrap(), 0);
     // One that the peer has reset closes without an error.
     let (left, right) = tcp_pair();

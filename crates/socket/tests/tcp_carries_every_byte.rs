@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use socket::{Family, Socket, Type, create_connection};
 use support::{PATIENCE, listener, tcp_pair, unix_pair, watchdog};
 
-const MESSAGE: &[u8] = b"Michael Gilfix was here\n";
+const MESSAGE: &[u8] = b"all of it, and in order\n";
 
 fn received(socket: &Socket, most: usize) -> Vec<u8> {
     let mut buffer = vec![0; most];
@@ -137,7 +137,7 @@ fn closing_one_end_wakes_the_other_with_the_end() {
     assert_eq!(received(&client, 1), b"");
 }
 
-/// Requirements 2.2, "peer FIN / RST": an end first, an error once, then ends again.
+/// Of a reset Python tells once, and then of an end.
 #[test]
 fn a_reset_is_an_error_once_and_a_pipe_broken_for_good() {
     let _watchdog = watchdog(PATIENCE);
@@ -161,7 +161,7 @@ fn nothing_is_sent_for_nothing() {
     assert_eq!(right.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// The client of seed 002 after its server has gone: the end, one more message, then an error.
+/// A client after its server has gone: the end, one more message, then an error.
 #[test]
 fn the_first_send_after_the_peers_end_still_goes_out() {
     let _watchdog = watchdog(PATIENCE);

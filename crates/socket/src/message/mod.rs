@@ -75,6 +75,7 @@ impl Socket {
     /// `WouldBlock` in every mode from an empty queue of errors ([`Flags::ERRQUEUE`]), and for an
     /// urgent byte that is still on its way ([`Flags::OOB`]).
     #[doc(alias = "recvmsg")]
+    #[doc(alias = "recvmsg_into")]
     pub fn recv_msg(
         &self,
         buffers: &mut [IoSliceMut<'_>],
@@ -97,6 +98,7 @@ impl Socket {
     /// for ancillary data the kernel does not take here; `EPERM` for credentials or a mark that
     /// need a privilege. `InvalidInput` for a kind that is only received.
     #[doc(alias = "sendmsg")]
+    #[doc(alias = "sendmsg_afalg")]
     pub fn send_msg(
         &self,
         buffers: &[IoSlice<'_>],

@@ -9,7 +9,7 @@ use crate::kinds::{Family, Type};
 use crate::sys::netdb::{self, Missing};
 use crate::sys::resolver::Failure;
 
-/// What is known of a host.
+/// What is known of a host. `struct hostent`, `gethostbyname(3)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostEntry {
     /// Its official name.

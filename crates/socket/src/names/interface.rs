@@ -7,7 +7,7 @@ use std::io;
 
 use crate::sys::interface;
 
-/// An interface of this machine.
+/// An interface of this machine. `struct if_nameindex`, `if_nameindex(3)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// Its index, from 1: the scope of an IPv6 address, the number in a packet address.

@@ -20,8 +20,8 @@ const MASK: usize = offset_of!(libc::sockaddr_alg, salg_mask);
 const NAME: usize = offset_of!(libc::sockaddr_alg, salg_name);
 const SIZE: usize = size_of::<libc::sockaddr_alg>();
 
-/// An algorithm, to bind a socket to. As text: `alg:hash:sha256`,
-/// `alg:aead,feat=0x1,mask=0x2:gcm(aes)`.
+/// An algorithm, to bind a socket to: `struct sockaddr_alg` of linux/if_alg.h. As text:
+/// `alg:hash:sha256`, `alg:aead,feat=0x1,mask=0x2:gcm(aes)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AlgAddr {
     /// `hash`, `skcipher`, `aead`, `rng`: at most 13 bytes, without a NUL.

@@ -28,8 +28,9 @@ const SIZE: usize = 24;
 /// Where the identifiers of ISO-TP end, and the 64-bit name of J1939.
 const NAME_END: usize = 16;
 
-/// One end of a CAN socket. As text: `can:3`, `can:3,rx=0x123,tx=0x456`,
-/// `can:3,name=0x0,pgn=0x3ffff,address=0x80`, where the interface may also be given by name.
+/// One end of a CAN socket, `struct sockaddr_can` of linux/can.h. As text: `can:3`,
+/// `can:3,rx=0x123,tx=0x456`, `can:3,name=0x0,pgn=0x3ffff,address=0x80`, where the interface may
+/// also be given by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CanAddr {
     /// Raw frames and the broadcast manager: an interface's index, zero for any.

@@ -17,7 +17,7 @@ use crate::sys::sockaddr::RawSockAddr;
 const PID: usize = offset_of!(libc::sockaddr_nl, nl_pid);
 const GROUPS: usize = offset_of!(libc::sockaddr_nl, nl_groups);
 
-/// One end of a netlink socket. As text: `netlink:0`, `netlink:1234,groups=0x11`.
+/// One end of a netlink socket. `netlink(7)`. As text: `netlink:0`, `netlink:1234,groups=0x11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct NetlinkAddr {
     /// The port: zero is the kernel; bound to zero, the kernel picks one (often the process id).

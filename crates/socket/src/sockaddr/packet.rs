@@ -28,7 +28,7 @@ const ADDRESS: usize = offset_of!(libc::sockaddr_ll, sll_addr);
 /// The longest hardware address Linux has, `MAX_ADDR_LEN`.
 const ADDRESS_MAX: usize = 32;
 
-/// One end of a packet socket.
+/// One end of a packet socket. `packet(7)`.
 ///
 /// As text: `packet:2,protocol=0x0800,hatype=1,address=02:fc:00:00:00:01`, with zeros left out; the
 /// interface may also be given by name.

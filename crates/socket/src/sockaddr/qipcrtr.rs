@@ -17,7 +17,7 @@ use crate::sys::sockaddr::RawSockAddr;
 const NODE: usize = 4;
 const PORT: usize = 8;
 
-/// One end of a QIPCRTR socket. As text: `qipcrtr:1:16384`.
+/// One end of a QIPCRTR socket, `struct sockaddr_qrtr` of linux/qrtr.h. As text: `qipcrtr:1:16384`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct QipcrtrAddr {
     /// The processor; `0xffff_ffff` is all of them.

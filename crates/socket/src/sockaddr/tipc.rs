@@ -21,9 +21,9 @@ const SCOPE: usize = 3;
 /// The three numbers.
 const WORDS: [usize; 3] = [4, 8, 12];
 
-/// One end of a TIPC socket. As text: `tipc:service,type=18888,instance=17`,
-/// `tipc:range,type=18888,lower=0,upper=99,scope=2`, `tipc:socket,ref=1,node=2`; zeros may be left
-/// out.
+/// One end of a TIPC socket, `struct sockaddr_tipc` of linux/tipc.h. As text:
+/// `tipc:service,type=18888,instance=17`, `tipc:range,type=18888,lower=0,upper=99,scope=2`,
+/// `tipc:socket,ref=1,node=2`; zeros may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TipcAddr {
     /// Every instance in a range: to bind to, and to send to all. C name `TIPC_ADDR_NAMESEQ`.

@@ -19,7 +19,7 @@ const CID: usize = offset_of!(libc::sockaddr_vm, svm_cid);
 /// The byte after the context id; libc counts it to the zeros.
 const FLAGS: usize = CID + size_of::<u32>();
 
-/// One end of a vsock. As text: `vsock:2:7007`, `vsock:2:7007,flags=1`.
+/// One end of a vsock. `vsock(7)`. As text: `vsock:2:7007`, `vsock:2:7007,flags=1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VsockAddr {
     /// The context id: which machine.
