@@ -10,7 +10,7 @@
 //! wakes it with the one thing it also listens to: an interrupt. Only the prompt's thread touches
 //! the modes of the terminal, which is therefore always put back as it was found.
 //!
-//! An empty line sends nothing and prompts again (seed 002: a message of no bytes is no message,
+//! An empty line sends nothing and prompts again (a message of no bytes is no message,
 //! and waiting for its answer would never end).
 
 use std::io::{self, Write};

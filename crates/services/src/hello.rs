@@ -1,10 +1,10 @@
-//! Hello: the server of seed 001. It says `welcome!`, answers each name with `hello, NAME!`, and
-//! closes on `exit`.
+//! Hello: the greeting server of Python's socket tutorials. It says `welcome!`, answers each name
+//! with `hello, NAME!`, and closes on `exit`.
 //!
-//! The seed's server takes whatever one `recv` brings for a message, which TCP does not promise:
+//! The original takes whatever one `recv` brings for a message, which TCP does not promise:
 //! `exit` counts only when it arrives alone. Here a message is a line, and every answer is one, so
-//! that a person at `nc` and a program both get on with it. With `--raw` it is the seed again,
-//! bytes and traps included; `--delay 1s` brings back its second of thinking.
+//! that a person at `nc` and a program both get on with it. With `--raw` it is the original
+//! again, bytes and traps included; `--delay 1s` brings back its second of thinking.
 //!
 //! What it deliberately does not do: look into the name. It goes back as the bytes it came as.
 
@@ -66,7 +66,7 @@ $ hello --raw
 /// The longest line. It is also NATS' limit, and far more than any name needs.
 const LINE_MAX: usize = 4096;
 
-/// The most that one `recv` of the seed takes.
+/// The most that one `recv` of the original takes.
 const CHUNK_MAX: usize = 1024;
 
 fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {

@@ -1,4 +1,4 @@
-//! Upper: each chunk comes back in capitals. The server of seed 002, for all of Unicode.
+//! Upper: each chunk comes back in capitals. For all of Unicode.
 //!
 //! TCP cuts a text anywhere, also inside a character. The at most three bytes of a character that
 //! is not complete yet are kept until the rest is there, so that no character is ever broken; at

@@ -1,7 +1,7 @@
-//! The Python clients of the documents get, to the byte, the answers the documents show.
+//! The Python clients of the socket tutorials get, to the byte, the answers that those show.
 //!
-//! `tcplink` of seed 001 is `hello --raw`, the capitals of seed 002 are `upper`. The clients are
-//! those of the documents in the spelling of Python 3, with host and port as arguments.
+//! The greeting server is `hello --raw`, the server of capitals is `upper`. The clients are those of
+//! the tutorials in the spelling of Python 3, with host and port as arguments.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::{Running, python};
 
 const ENGINES: [&str; 2] = ["serial", "threads"];
 
-/// Seed 001: the client of the greeting server.
+/// The client of the greeting server.
 const HELLO_CLIENT: &str = r"
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -23,7 +23,7 @@ print(s.recv(1024))
 s.close()
 ";
 
-/// Seed 002: one message, one answer.
+/// One message, one answer.
 const UPPER_CLIENT: &str = r"
 import socket, sys
 phone = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -36,7 +36,7 @@ print(data)
 phone.close()
 ";
 
-/// Seed 002: one message after the other; an empty one is not sent (the second improvement).
+/// One message after the other; an empty one is not sent (the second improvement).
 const UPPER_LOOP_CLIENT: &str = r"
 import socket, sys
 phone = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
