@@ -1,7 +1,7 @@
 //! The Python clients of the socket tutorials get, to the byte, the answers that those show.
 //!
-//! The greeting server is `hello --raw`, the server of capitals is `upper`. The clients are those of
-//! the tutorials in the spelling of Python 3, with host and port as arguments.
+//! The greeting server is `hello --raw`, the server of capitals is `upper`. The clients are those
+//! of the tutorials in the spelling of Python 3, with host and port as arguments.
 
 mod support;
 
