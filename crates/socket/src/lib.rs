@@ -47,6 +47,7 @@ mod descriptor;
 mod endpoints;
 pub mod errors;
 pub mod everyday;
+mod flag_set;
 #[doc(hidden)]
 pub mod fuzz;
 mod happy_eyeballs;

@@ -4,7 +4,9 @@ use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::error::{GaiCode, ResolveError};
-use super::{flags, idna};
+use super::idna;
+use crate::constants;
+use crate::flag_set::flag_set;
 use crate::kinds::{Family, Protocol, Type};
 use crate::sockaddr::SockAddr;
 use crate::sys::resolver;
@@ -31,9 +33,9 @@ pub struct AddrInfo {
     pub endpoints: Vec<Endpoint>,
 }
 
-flags! {
+flag_set! {
     /// How [`getaddrinfo`] asks. `getaddrinfo(3)`, RFC 3493.
-    AddrInfoFlags {
+    AddrInfoFlags(i32) from constants {
         /// Without a host: the address to bind to (`0.0.0.0`, `::`) instead of loopback.
         PASSIVE = AI_PASSIVE,
         /// Also find the official name.

@@ -1,14 +1,15 @@
 //! `getnameinfo(3)`: the names of a host and a port.
 
 use super::error::ResolveError;
-use super::flags;
+use crate::constants;
+use crate::flag_set::flag_set;
 use crate::sockaddr::SockAddr;
 use crate::sys::resolver::{self, Failure};
 use crate::sys::sockaddr::RawSockAddr;
 
-flags! {
+flag_set! {
     /// How [`getnameinfo`] answers. `getnameinfo(3)`, RFC 3493.
-    NameInfoFlags {
+    NameInfoFlags(i32) from constants {
         /// The host as a number: ask nobody.
         NUMERICHOST = NI_NUMERICHOST,
         /// The port as a number: look in no file.

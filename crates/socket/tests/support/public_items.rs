@@ -19,7 +19,7 @@ pub(crate) struct PublicItems {
 }
 
 /// Macros whose rows are named values of a type.
-const MACROS_OF_VALUES: &[&str] = &["kinds! {", "flags! {", "families! {"];
+const MACROS_OF_VALUES: &[&str] = &["kinds! {", "flag_set! {", "families! {"];
 
 impl PublicItems {
     /// Reads a folder of source files.
@@ -107,8 +107,6 @@ struct Block {
     /// The type whose members they are.
     owner: Option<String>,
     inside: Inside,
-    /// The public type seen last: that of a macro which does not name one.
-    last_type: Option<String>,
     /// A type that a macro makes.
     named: Option<String>,
 }
@@ -135,15 +133,12 @@ impl Block {
         } else if let Some(rest) = line.strip_prefix("pub struct ") {
             (Inside::Struct, owner(rest))
         } else if MACROS_OF_VALUES.contains(&line) {
-            (Inside::Values, self.last_type.clone())
+            (Inside::Values, None)
         } else if line.starts_with(['/', '#', ')', '>']) || line.is_empty() {
             return;
         } else {
             (Inside::Nothing, None)
         };
-        if matches!(inside, Inside::Enum | Inside::Struct) {
-            self.last_type.clone_from(&owner);
-        }
         (self.inside, self.owner) = (inside, owner);
     }
 
@@ -159,7 +154,7 @@ impl Block {
                 self.named.clone_from(&self.owner);
                 None
             }
-            Inside::Values => return self.value(line),
+            Inside::Values => None,
         };
         Some(format!("{}::{}", self.owner.as_ref()?, name?))
     }

@@ -1,9 +1,12 @@
-//! Small integers and sets of bits that have names.
+//! Small integers whose values have names, and sets of flags.
 //!
 //! Each is the kernel's number in a type of its own: a number without a name here passes through
 //! unchanged and prints as a number.
 
-/// Makes types around a number, with named values; `bits` makes them sets that `|` joins.
+use crate::constants;
+use crate::flag_set::flag_set;
+
+/// Makes types around a number, with named values.
 macro_rules! words {
     ($(#[$doc:meta])* $type:ident($int:ty) { $($(#[$row:meta])* $name:ident = $value:expr,)* }) => {
         $(#[$doc])*
@@ -21,53 +24,6 @@ macro_rules! words {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 $(if *self == $type::$name { return f.write_str(stringify!($name)); })*
                 write!(f, "{}", self.0)
-            }
-        }
-
-        crossing! { $type $int }
-    };
-    ($(#[$doc:meta])* bits $type:ident($int:ty) {
-        $($(#[$row:meta])* $name:ident = $value:expr,)*
-    }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-        pub struct $type(pub $int);
-
-        impl $type {
-            /// No bit at all.
-            pub const NONE: $type = $type(0);
-            $(
-                $(#[$row])*
-                pub const $name: $type = $type($value as $int);
-            )*
-
-            /// Whether all bits of `other` are set.
-            #[must_use]
-            pub fn contains(self, other: $type) -> bool {
-                self.0 & other.0 == other.0
-            }
-        }
-
-        impl std::ops::BitOr for $type {
-            type Output = $type;
-            fn bitor(self, other: $type) -> $type {
-                $type(self.0 | other.0)
-            }
-        }
-
-        impl std::fmt::Debug for $type {
-            /// The names of the bits that have one, then the rest as a number.
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let mut rest = self.0;
-                let mut words: Vec<String> = Vec::new();
-                $(if $type::$name.0 != 0 && rest & $type::$name.0 == $type::$name.0 {
-                    rest &= !$type::$name.0;
-                    words.push(stringify!($name).into());
-                })*
-                if rest != 0 || words.is_empty() {
-                    words.push(format!("{rest:#x}"));
-                }
-                f.write_str(&words.join(" | "))
             }
         }
 
@@ -112,64 +68,70 @@ words! {
     }
 }
 
-words! {
+flag_set! {
     /// Which buffer sizes were set by hand, so that the kernel leaves them alone. `SO_BUF_LOCK`.
-    bits BufLock(u32) {
+    BufLock(u32) from libc {
         /// The send buffer's.
-        SNDBUF = 1,
+        SNDBUF = SOCK_SNDBUF_LOCK (1),
         /// The receive buffer's.
-        RCVBUF = 2,
+        RCVBUF = SOCK_RCVBUF_LOCK (2),
     }
 }
 
-words! {
+crossing! { BufLock u32 }
+
+flag_set! {
     /// Which moments of a packet are reported, and by which clock. `SO_TIMESTAMPING`; the kernel's
     /// `Documentation/networking/timestamping.rst`.
-    bits TimestampingFlags(u32) {
+    TimestampingFlags(u32) from libc {
         /// When the network card sent it.
-        TX_HARDWARE = libc::SOF_TIMESTAMPING_TX_HARDWARE,
+        TX_HARDWARE = SOF_TIMESTAMPING_TX_HARDWARE,
         /// When it left the kernel for the driver.
-        TX_SOFTWARE = libc::SOF_TIMESTAMPING_TX_SOFTWARE,
+        TX_SOFTWARE = SOF_TIMESTAMPING_TX_SOFTWARE,
         /// When the network card received it.
-        RX_HARDWARE = libc::SOF_TIMESTAMPING_RX_HARDWARE,
+        RX_HARDWARE = SOF_TIMESTAMPING_RX_HARDWARE,
         /// When it entered the kernel.
-        RX_SOFTWARE = libc::SOF_TIMESTAMPING_RX_SOFTWARE,
+        RX_SOFTWARE = SOF_TIMESTAMPING_RX_SOFTWARE,
         /// Report software times.
-        SOFTWARE = libc::SOF_TIMESTAMPING_SOFTWARE,
+        SOFTWARE = SOF_TIMESTAMPING_SOFTWARE,
         /// Report the network card's own times.
-        RAW_HARDWARE = libc::SOF_TIMESTAMPING_RAW_HARDWARE,
+        RAW_HARDWARE = SOF_TIMESTAMPING_RAW_HARDWARE,
         /// Number the packets, so that a report finds its packet.
-        OPT_ID = libc::SOF_TIMESTAMPING_OPT_ID,
+        OPT_ID = SOF_TIMESTAMPING_OPT_ID,
         /// When it entered the packet scheduler.
-        TX_SCHED = libc::SOF_TIMESTAMPING_TX_SCHED,
+        TX_SCHED = SOF_TIMESTAMPING_TX_SCHED,
         /// When the peer acknowledged it. TCP.
-        TX_ACK = libc::SOF_TIMESTAMPING_TX_ACK,
+        TX_ACK = SOF_TIMESTAMPING_TX_ACK,
         /// Ancillary data on every report, not only on those with data.
-        OPT_CMSG = libc::SOF_TIMESTAMPING_OPT_CMSG,
+        OPT_CMSG = SOF_TIMESTAMPING_OPT_CMSG,
         /// Reports carry no copy of the packet.
-        OPT_TSONLY = libc::SOF_TIMESTAMPING_OPT_TSONLY,
+        OPT_TSONLY = SOF_TIMESTAMPING_OPT_TSONLY,
     }
 }
 
-words! {
+crossing! { TimestampingFlags u32 }
+
+flag_set! {
     /// Which source address IPv6 chooses where it has several. RFC 5014.
-    bits AddrPreferences(u32) {
+    AddrPreferences(u32) from constants {
         /// A temporary one (RFC 8981).
-        SRC_TMP = 0x0001,
+        SRC_TMP = IPV6_PREFER_SRC_TMP,
         /// A public one.
-        SRC_PUBLIC = 0x0002,
+        SRC_PUBLIC = IPV6_PREFER_SRC_PUBLIC,
         /// Whichever the system prefers of the two above.
-        SRC_PUBTMP_DEFAULT = 0x0100,
+        SRC_PUBTMP_DEFAULT = IPV6_PREFER_SRC_PUBTMP_DEFAULT,
         /// A care-of address of mobile IPv6.
-        SRC_COA = 0x0004,
+        SRC_COA = IPV6_PREFER_SRC_COA,
         /// A home address of mobile IPv6.
-        SRC_HOME = 0x0400,
+        SRC_HOME = IPV6_PREFER_SRC_HOME,
         /// A cryptographically generated one.
-        SRC_CGA = 0x0008,
+        SRC_CGA = IPV6_PREFER_SRC_CGA,
         /// One that is not.
-        SRC_NONCGA = 0x0800,
+        SRC_NONCGA = IPV6_PREFER_SRC_NONCGA,
     }
 }
+
+crossing! { AddrPreferences u32 }
 
 words! {
     /// Which queue of a connection under repair the next options are about. `TCP_REPAIR_QUEUE`.
