@@ -1,48 +1,19 @@
-//! What the tests of this crate share: a watchdog, a place for files, peers, and the descriptors.
+//! What the tests of this crate share: their rules, a place for files, peers, and the descriptors.
 //!
 //! Each test file mounts it and uses a part of it.
 
 #![allow(dead_code)]
+
+mod rules;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::mpsc;
-use std::time::Duration;
 
+pub(crate) use rules::*;
 use socket::{Family, SockAddr, Socket, Type};
-
-/// Longer than any test takes that goes well, on any machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Ends the process with a message if it is not dropped in time: a test that hangs is a failure.
-#[must_use = "it watches for as long as it is kept"]
-pub(crate) struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
-
-pub(crate) fn watchdog(limit: Duration) -> Watchdog {
-    let (sender, receiver) = mpsc::channel::<()>();
-    let test = std::thread::current().name().unwrap_or("main").to_owned();
-    std::thread::spawn(move || {
-        if receiver.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("watchdog: {test} did not end within {limit:?}");
-            std::process::abort();
-        }
-    });
-    Watchdog(sender)
-}
-
-/// Says why a test does nothing here, or fails if nothing may be left out.
-pub(crate) fn skip(reason: &str) {
-    assert!(std::env::var_os("SWITCHBOARD_TEST_NO_SKIP").is_none(), "may not skip: {reason}");
-    println!("skipped: {reason}");
-}
-
-/// Says why a test does nothing here, whatever may be left out: the kernel has no such thing.
-pub(crate) fn kernel_lacks(what: &str) {
-    println!("skipped: this kernel has no {what}");
-}
 
 /// How many descriptors the process has open.
 pub(crate) fn descriptor_count() -> usize {

@@ -1,43 +1,15 @@
-//! What tests of names and addresses share: a watchdog, skips, random input, Python's answers.
+//! What tests of names and addresses share: their rules, random input, Python's answers.
 //!
 //! Each test file mounts it and uses a part of it.
 
 #![allow(dead_code, unreachable_pub)]
 
+mod rules;
+
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
-/// Longer than any test takes that goes well, on any machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Ends the process with a message if it is not dropped in time: a test that hangs is a failure.
-#[must_use = "it watches for as long as it is kept"]
-pub struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
-
-pub fn watchdog(limit: Duration) -> Watchdog {
-    let (sender, receiver) = mpsc::channel::<()>();
-    let test = std::thread::current().name().unwrap_or("main").to_owned();
-    std::thread::spawn(move || {
-        if receiver.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("watchdog: {test} did not end within {limit:?}");
-            std::process::abort();
-        }
-    });
-    Watchdog(sender)
-}
-
-/// Says why a test does nothing here, or fails if nothing may be left out.
-pub fn skip(reason: &str) {
-    assert!(std::env::var_os("SWITCHBOARD_TEST_NO_SKIP").is_none(), "may not skip: {reason}");
-    println!("skipped: {reason}");
-}
-
-/// Says why a test does nothing here, whatever may be left out: the kernel has no such thing.
-pub fn kernel_lacks(what: &str) {
-    println!("skipped: this kernel has no {what}");
-}
+pub(crate) use rules::*;
 
 /// The lines that Python prints when it runs `script` with `lines` on its standard input; `None`,
 /// with the reason said, where there is no Python.
