@@ -59,6 +59,7 @@ pub mod names;
 mod operation;
 pub mod options;
 mod poll;
+mod read_write;
 pub mod seam;
 mod sendfile;
 pub mod signal;

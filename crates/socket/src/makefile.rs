@@ -13,9 +13,10 @@
 //! On a non-blocking socket a read that finds nothing is `WouldBlock` (where Python answers
 //! `None`), and the reader stays usable. `read_line` and its like then keep what they have read.
 
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::read_write::read_write;
 use crate::socket::Socket;
 
 /// The receiving side of a socket, behind the buffer of [`Socket::reader`].
@@ -103,22 +104,7 @@ impl Read for SocketReader {
     }
 }
 
-impl Write for SocketWriter {
-    /// # Errors
-    /// As [`send`](Socket::send).
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.send(bytes)
-    }
-
-    /// One time limit for all of it.
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.send_all(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+read_write!(@write SocketWriter, socket);
 
 impl AsFd for SocketReader {
     fn as_fd(&self) -> BorrowedFd<'_> {

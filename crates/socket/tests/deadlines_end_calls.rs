@@ -1,7 +1,7 @@
 //! A call with a time limit ends: at its limit, not before, and as a whole. CPython:
 //! `TCPTimeoutTest`.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use socket::{Deadline, Family, SockAddr, Socket, Type, UnixAddr};
@@ -45,6 +45,25 @@ fn sending_everything_has_one_limit_for_all_of_it() {
     let (left, _right) = pair();
     left.set_timeout(Some(LIMIT)).unwrap();
     times_out(|| left.send_all(&vec![7; 16 << 20]));
+}
+
+/// Every byte comes well within the limit, all of them do not.
+#[test]
+fn receiving_everything_has_one_limit_for_all_of_it() {
+    let (left, mut right) = pair();
+    let drip = std::thread::spawn(move || {
+        left.set_timeout(Some(Duration::from_millis(5))).unwrap();
+        while left.send(b"x").is_ok() {
+            // Nothing ever comes: this is the pause between two bytes.
+            let _ = left.recv(&mut [0; 1]);
+        }
+    });
+    right.set_timeout(Some(LIMIT)).unwrap();
+    times_out(|| right.recv_exact(&mut [0; 1000]));
+    times_out(|| right.read_exact(&mut [0; 1000]));
+    times_out(|| (&right).read_exact(&mut [0; 1000]));
+    drop(right);
+    drip.join().unwrap();
 }
 
 #[test]

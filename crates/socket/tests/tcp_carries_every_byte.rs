@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -171,4 +171,19 @@ fn the_first_send_after_the_peers_end_still_goes_out() {
     assert_eq!(left.send(b"one").unwrap(), 3);
     // The answer to it is a reset, which over loopback has arrived when `send` returns.
     assert_eq!(left.send(b"two").unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+/// One call takes up to 1024 pieces (`IOV_MAX`) and says how much of them went.
+#[test]
+fn pieces_written_together_arrive_in_order() {
+    let _watchdog = watchdog(PATIENCE);
+    let bytes: Vec<u8> = (0..3000).map(|index| index as u8).collect();
+    let pieces: Vec<IoSlice<'_>> = bytes.chunks(2).map(IoSlice::new).collect();
+    for (mut left, right) in [tcp_pair(), unix_pair()] {
+        assert_eq!(left.write_vectored(&pieces).unwrap(), 2048);
+        assert_eq!((&left).write_vectored(&pieces[1024..]).unwrap(), 952);
+        let mut found = vec![0; bytes.len()];
+        right.recv_exact(&mut found).unwrap();
+        assert_eq!(found, bytes);
+    }
 }

@@ -177,35 +177,8 @@ macro_rules! stream {
             }
         }
 
-        $crate::everyday::stream!(@read_write $type);
-        $crate::everyday::stream!(@read_write &$type);
-    };
-    (@read_write $type:ty) => {
-        impl std::io::Read for $type {
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.socket.recv(buffer)
-            }
-
-            /// One time limit for all of it.
-            fn read_exact(&mut self, buffer: &mut [u8]) -> std::io::Result<()> {
-                self.socket.recv_exact(buffer)
-            }
-        }
-
-        impl std::io::Write for $type {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.socket.send(bytes)
-            }
-
-            /// One time limit for all of it.
-            fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-                self.socket.send_all(bytes)
-            }
-
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
+        $crate::read_write::read_write!($type, socket);
+        $crate::read_write::read_write!(&$type, socket);
     };
 }
 
