@@ -14,7 +14,7 @@
 //! knows them, and [`Socket::family`], [`Socket::kind`] and [`Socket::protocol`] ask it.
 
 use std::io;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::default_timeout;
@@ -130,6 +130,12 @@ impl Socket {
             let _ = socket.set_blocking(false);
         }
         socket
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -51,6 +51,7 @@ mod flag_set;
 #[doc(hidden)]
 pub mod fuzz;
 mod happy_eyeballs;
+mod identity;
 mod kinds;
 mod loopback_pair;
 mod makefile;

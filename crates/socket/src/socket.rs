@@ -14,10 +14,9 @@
 //!
 //! Socket options are methods of this type too; they are made in [`options`](crate::options).
 
-use std::fmt;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
@@ -30,8 +29,8 @@ use crate::names::Endpoint;
 use crate::options::{Direction, set_kernel_limit};
 use crate::seam::{self, Operation, Peer, Target};
 use crate::sockaddr::SockAddr;
+use crate::sys::call;
 use crate::sys::sockaddr::RawSockAddr;
-use crate::sys::{call, option};
 
 /// A socket of any family and type.
 ///
@@ -327,93 +326,6 @@ impl Socket {
         call::shutdown(self.as_fd(), how)
     }
 
-    /// The socket's own address. `getsockname(2)`.
-    ///
-    /// # Errors
-    /// `ENOBUFS`.
-    pub fn getsockname(&self) -> io::Result<SockAddr> {
-        Ok(call::getsockname(self.as_fd())?.decode())
-    }
-
-    /// The address of the peer. `getpeername(2)`.
-    ///
-    /// # Errors
-    /// `ENOTCONN` when there is none.
-    pub fn getpeername(&self) -> io::Result<SockAddr> {
-        Ok(call::getpeername(self.as_fd())?.decode())
-    }
-
-    /// The family it was made with. `SO_DOMAIN`.
-    ///
-    /// # Errors
-    /// None on a socket; `ENOTSOCK` on a descriptor that is not one.
-    #[doc(alias = "SO_DOMAIN")]
-    pub fn family(&self) -> io::Result<Family> {
-        self.number(libc::SO_DOMAIN).map(Family)
-    }
-
-    /// The type it was made with. `SO_TYPE`.
-    ///
-    /// # Errors
-    /// As [`family`](Socket::family).
-    #[doc(alias = "SO_TYPE")]
-    #[doc(alias = "type")]
-    pub fn kind(&self) -> io::Result<Type> {
-        self.number(libc::SO_TYPE).map(Type)
-    }
-
-    /// The protocol it was made with, or the one that the default turned into. `SO_PROTOCOL`.
-    ///
-    /// # Errors
-    /// As [`family`](Socket::family).
-    #[doc(alias = "SO_PROTOCOL")]
-    #[doc(alias = "proto")]
-    pub fn protocol(&self) -> io::Result<Protocol> {
-        self.number(libc::SO_PROTOCOL).map(Protocol)
-    }
-
-    fn number(&self, name: i32) -> io::Result<i32> {
-        let mut room = [0; 4];
-        option::getsockopt(self.as_fd(), libc::SOL_SOCKET, name, &mut room)?;
-        Ok(i32::from_ne_bytes(room))
-    }
-
-    /// Reads an option by number into `room` and answers the part that was filled. `getsockopt(2)`.
-    ///
-    /// ```
-    /// use socket::constants::{SO_KEEPALIVE, SOL_SOCKET};
-    /// use socket::{Family, Socket, Type};
-    ///
-    /// let socket = Socket::new(Family::INET, Type::STREAM, Default::default())?;
-    /// socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &1_i32.to_ne_bytes())?;
-    /// assert_eq!(socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE, &mut [0; 4])?, 1_i32.to_ne_bytes());
-    /// assert!(socket.so_keepalive()?); // nearly every option has a method
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Errors
-    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `Unsupported` for the
-    /// few that are not bytes but addresses, by which safe code could overwrite memory.
-    pub fn getsockopt<'a>(
-        &self,
-        level: i32,
-        name: i32,
-        room: &'a mut [u8],
-    ) -> io::Result<&'a [u8]> {
-        option::getsockopt(self.as_fd(), level, name, room)
-    }
-
-    /// Sets an option by number; most values are a C `int` in the machine's byte order.
-    /// `setsockopt(2)`.
-    ///
-    /// # Errors
-    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`;
-    /// `Unsupported` for the few that hold addresses, and for the kernel's time limits, which are
-    /// [`set_timeout`](Socket::set_timeout)'s.
-    pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
-        crate::options::set_by_number(self.as_fd(), level, name, value)
-    }
-
     /// Limits every later call that blocks, each as a whole: `None` waits for as long as it takes
     /// (the start), zero makes the socket non-blocking. To the nanosecond; more than 584 years is
     /// without a limit.
@@ -531,59 +443,5 @@ impl From<Socket> for OwnedFd {
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
-    }
-}
-
-/// The form Python prints: `<socket.socket fd=4, family=AddressFamily.AF_INET,
-/// type=SocketKind.SOCK_STREAM, proto=0, laddr=('127.0.0.1', 8888), raddr=('127.0.0.1', 60623)>`.
-impl fmt::Display for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |answer: io::Result<String>| answer.unwrap_or_else(|_| "?".into());
-        write!(f, "<socket.socket fd={}", self.as_raw_fd())?;
-        write!(f, ", family=AddressFamily.{}", name(self.family().map(|value| value.to_string())))?;
-        write!(f, ", type=SocketKind.{}", name(self.kind().map(|value| value.to_string())))?;
-        write!(f, ", proto={}", name(self.protocol().map(|value| value.0.to_string())))?;
-        for (label, address) in [("laddr", self.getsockname()), ("raddr", self.getpeername())] {
-            if let Ok(address) = address {
-                write!(f, ", {label}={}", Tuple(&address))?;
-            }
-        }
-        f.write_str(">")
-    }
-}
-
-/// An address as Python's tuple or string.
-struct Tuple<'a>(&'a SockAddr);
-
-impl fmt::Display for Tuple<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            SockAddr::Inet(inet) => write!(f, "('{}', {})", inet.ip(), inet.port()),
-            SockAddr::Inet6(inet) => {
-                let (flow, scope) = (inet.flowinfo(), inet.scope_id());
-                write!(f, "('{}', {}, {flow}, {scope})", inet.ip(), inet.port())
-            }
-            SockAddr::Unix(unix) => write!(f, "'{unix}'"),
-            other => write!(f, "'{other}'"),
-        }
-    }
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket")
-            .field("fd", &self.as_raw_fd())
-            .field("family", &self.family().ok())
-            .field("type", &self.kind().ok())
-            .field("local", &self.getsockname().ok())
-            .field("peer", &self.getpeername().ok())
-            .field("timeout", &self.timeout())
-            .finish()
     }
 }

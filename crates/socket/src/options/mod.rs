@@ -54,10 +54,11 @@ mod vsock;
 
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use crate::socket::Socket;
+use crate::sys::option as sys;
 use encoding::{Get, Set, Slot};
 use row::options;
 
@@ -173,21 +174,51 @@ pub const ALL: &[&[SocketOption]] = &[
     other::TIPC_ROWS,
 ];
 
-/// Sets an option by number, unless it is one that the socket keeps for itself: the kernel's own
-/// limits carry out [`Socket::set_timeout`], and changed behind its back a call could overstay.
-pub(crate) fn set_by_number(
-    fd: BorrowedFd<'_>,
-    level: i32,
-    name: i32,
-    value: &[u8],
-) -> io::Result<()> {
-    use constants::{SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW};
-    let limits = [SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW];
-    if level == libc::SOL_SOCKET && limits.contains(&name) {
-        let text = "the socket sets this limit itself: use set_timeout";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+/// Options by number, for those that have no row.
+impl Socket {
+    /// Reads an option by number into `room` and answers the part that was filled. `getsockopt(2)`.
+    ///
+    /// ```
+    /// use socket::constants::{SO_KEEPALIVE, SOL_SOCKET};
+    /// use socket::{Family, Socket, Type};
+    ///
+    /// let socket = Socket::new(Family::INET, Type::STREAM, Default::default())?;
+    /// socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &1_i32.to_ne_bytes())?;
+    /// assert_eq!(socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE, &mut [0; 4])?, 1_i32.to_ne_bytes());
+    /// assert!(socket.so_keepalive()?); // nearly every option has a method
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `Unsupported` for the
+    /// few that are not bytes but addresses, by which safe code could overwrite memory.
+    pub fn getsockopt<'a>(
+        &self,
+        level: i32,
+        name: i32,
+        room: &'a mut [u8],
+    ) -> io::Result<&'a [u8]> {
+        sys::getsockopt(self.as_fd(), level, name, room)
     }
-    crate::sys::option::setsockopt(fd, level, name, value)
+
+    /// Sets an option by number; most values are a C `int` in the machine's byte order.
+    /// `setsockopt(2)`.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` for an option the kernel does not know at that level; `EINVAL`; `EPERM`;
+    /// `Unsupported` for the few that hold addresses, and for the kernel's time limits, which are
+    /// [`set_timeout`](Socket::set_timeout)'s.
+    pub fn setsockopt(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+        use constants::{SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW};
+        let limits = [SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW];
+        // The kernel's own limits carry out `set_timeout`; changed behind its back a call could
+        // overstay.
+        if level == libc::SOL_SOCKET && limits.contains(&name) {
+            let text = "the socket sets this limit itself: use set_timeout";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        sys::setsockopt(self.as_fd(), level, name, value)
+    }
 }
 
 /// The error waiting on a socket, if there is one, which is taken by asking. `SO_ERROR`.
