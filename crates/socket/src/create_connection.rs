@@ -95,6 +95,18 @@ pub fn create_connection(
     Ok(socket)
 }
 
+impl Socket {
+    /// Makes a socket for `endpoint` and connects it within `deadline`.
+    ///
+    /// # Errors
+    /// As [`new`](Socket::new) and [`connect`](Socket::connect).
+    pub fn connected(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
+        let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
+        socket.connect_by(&endpoint.address, deadline)?;
+        Ok(socket)
+    }
+}
+
 /// The limit of a socket with this timeout.
 fn limit(timeout: Option<Duration>) -> Deadline {
     match timeout {

@@ -25,7 +25,6 @@ use crate::deadline::Deadline;
 use crate::default_timeout;
 use crate::kinds::{Family, Protocol, Type};
 use crate::loopback_pair;
-use crate::names::Endpoint;
 use crate::options::{Direction, set_kernel_limit};
 use crate::seam::{self, Operation, Peer, Target};
 use crate::sockaddr::SockAddr;
@@ -106,16 +105,6 @@ impl Socket {
         let (left, right) = call::socketpair(family.0, kind.0, protocol.0)?;
         let right = default_timeout::adopt_kind(right, kind)?;
         Ok((default_timeout::adopt_kind(left, kind)?, right))
-    }
-
-    /// Makes a socket for `endpoint` and connects it within `deadline`.
-    ///
-    /// # Errors
-    /// As [`new`](Socket::new) and [`connect`](Socket::connect).
-    pub fn connected(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
-        let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
-        socket.connect_by(&endpoint.address, deadline)?;
-        Ok(socket)
     }
 
     /// Gives the socket its own address. `bind(2)`.
@@ -262,41 +251,6 @@ impl Socket {
             }
         }
         Ok(())
-    }
-
-    /// Receives one datagram and its sender. What does not fit in `buffer` is lost. `recvfrom(2)`.
-    ///
-    /// # Errors
-    /// As [`recv`](Socket::recv); `ECONNREFUSED` when an earlier datagram found no receiver.
-    #[doc(alias = "recvfrom")]
-    #[doc(alias = "recvfrom_into")]
-    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
-        let mut from = Peer(RawSockAddr::room());
-        let count = self.perform(&mut Operation::RecvFrom { buffer, flags: 0, from: &mut from })?;
-        Ok((count, from.0.decode()))
-    }
-
-    /// Sends one datagram to `address`. `sendto(2)`.
-    ///
-    /// # Errors
-    /// As [`send`](Socket::send); `EACCES` for a broadcast address without `SO_BROADCAST`.
-    #[doc(alias = "sendto")]
-    pub fn send_to(&self, bytes: &[u8], address: &SockAddr) -> io::Result<usize> {
-        self.send_to_by(bytes, address, self.deadline())
-    }
-
-    /// [`send_to`](Socket::send_to) with a limit of its own, whatever the socket's mode.
-    ///
-    /// # Errors
-    /// As [`send_to`](Socket::send_to).
-    pub fn send_to_by(
-        &self,
-        bytes: &[u8],
-        address: &SockAddr,
-        deadline: Deadline,
-    ) -> io::Result<usize> {
-        let to = Peer(RawSockAddr::encode(address)?);
-        seam::perform(self.target(), &mut Operation::SendTo { bytes, flags: 0, to: &to }, deadline)
     }
 
     /// Waits until the socket is ready for `interest`, within its time limit. `poll(2)`, for one

@@ -6,7 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | here | one message: [`Socket::send_msg`], [`Socket::recv_msg`]; `recv` and `send` with flags |
+//! | here | one message: [`Socket::send_msg`], [`Socket::recv_msg`]; datagrams; calls with flags |
 //! | `flags.rs` | [`Flags`]: `MSG_*` |
 //! | `ancillary.rs` | [`Ancillary`]: each kind with its meaning |
 //! | `control.rs` | how kinds lie in memory, `CMSG_LEN`, `CMSG_SPACE` |
@@ -131,6 +131,41 @@ impl Socket {
         let flags = flags.for_sending()?;
         let message = SendMsg { buffers, control, to: to.as_ref(), flags };
         seam::perform(self.target(), &mut Operation::SendMsg(message), deadline)
+    }
+
+    /// Receives one datagram and its sender. What does not fit in `buffer` is lost. `recvfrom(2)`.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv); `ECONNREFUSED` when an earlier datagram found no receiver.
+    #[doc(alias = "recvfrom")]
+    #[doc(alias = "recvfrom_into")]
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+        let mut from = Peer(RawSockAddr::room());
+        let count = self.perform(&mut Operation::RecvFrom { buffer, flags: 0, from: &mut from })?;
+        Ok((count, from.0.decode()))
+    }
+
+    /// Sends one datagram to `address`. `sendto(2)`.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send); `EACCES` for a broadcast address without `SO_BROADCAST`.
+    #[doc(alias = "sendto")]
+    pub fn send_to(&self, bytes: &[u8], address: &SockAddr) -> io::Result<usize> {
+        self.send_to_by(bytes, address, self.deadline())
+    }
+
+    /// [`send_to`](Socket::send_to) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`send_to`](Socket::send_to).
+    pub fn send_to_by(
+        &self,
+        bytes: &[u8],
+        address: &SockAddr,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let to = Peer(RawSockAddr::encode(address)?);
+        seam::perform(self.target(), &mut Operation::SendTo { bytes, flags: 0, to: &to }, deadline)
     }
 
     /// [`recv`](Socket::recv) with flags.
