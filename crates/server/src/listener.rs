@@ -7,7 +7,7 @@
 
 use std::io::{self, ErrorKind};
 
-use socket::errors::errno;
+use socket::errors::BindError;
 use socket::{Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type};
 
 use crate::error::{Error, Result};
@@ -108,11 +108,12 @@ fn bind(socket: &Socket, endpoint: &Endpoint) -> io::Result<Option<BoundPath>> {
         socket.bind(&endpoint.address)?;
         return Ok(None);
     };
-    let mut bound = socket.bind_path(path).map_err(|error| match errno(&error) {
-        // The address is in our own error already.
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    })?;
+    // The address is in our own error already.
+    let mut bound =
+        socket.bind_path(path).map_err(|error| match error.downcast::<BindError>() {
+            Ok(error) => error.into_cause(),
+            Err(error) => error,
+        })?;
     bound.set_unlink_on_drop(true);
     Ok(Some(bound))
 }
@@ -125,9 +126,10 @@ fn remedy(error: &io::Error, address: &Address) -> Option<&'static str> {
         ErrorKind::PermissionDenied => {
             Some("ports below 1024 need CAP_NET_BIND_SERVICE; try a higher port")
         }
-        ErrorKind::AddrInUse if unix => {
-            Some("another server listens there, or the file is not a socket")
+        ErrorKind::AddrInUse if unix && error.raw_os_error().is_none() => {
+            Some("it is left alone; choose another path")
         }
+        ErrorKind::AddrInUse if unix => Some("another server listens there"),
         ErrorKind::AddrInUse => Some("another program has it; port 0 picks a free one"),
         ErrorKind::AddrNotAvailable => Some("this machine does not have that address"),
         ErrorKind::NotFound if unix => Some("the directory does not exist"),

@@ -231,6 +231,12 @@ impl BindError {
     pub fn address(&self) -> &SockAddr {
         &self.address
     }
+
+    /// Why not, without the address.
+    #[must_use]
+    pub fn into_cause(self) -> io::Error {
+        self.cause
+    }
 }
 
 /// `bind 127.0.0.1:80: Permission denied (os error 13)`.
