@@ -88,3 +88,13 @@ fn the_readme_shows_this_very_program() {
     let body = program.split_once("\n\n").unwrap().1;
     assert!(readme.contains(body), "the README's server is not examples/first_server.rs");
 }
+
+#[test]
+fn the_readme_lists_every_engine() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    for engine in switchboard::Engine::ALL {
+        let row = format!("| `Engine::{engine:?}` | {}", engine.summary());
+        assert!(readme.contains(&row), "the README's table of engines lacks: {row}");
+    }
+}
