@@ -1,7 +1,7 @@
 //! The server of the README does what the README says: `nc` gets its lines back in capitals.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,28 +12,43 @@ struct Example {
 }
 
 impl Example {
+    /// Starts it on a free port, and waits until it listens.
     fn start() -> Example {
-        // The example takes an address and prints nothing, so the port is found beforehand.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let program = env!("CARGO_BIN_EXE_first_server");
-        let child = Command::new(program).arg(format!("127.0.0.1:{port}")).spawn().unwrap();
-        Example { child, port }
-    }
-
-    /// A connection, as soon as the example listens.
-    fn connect(&mut self) -> TcpStream {
+        let mut child = Command::new(program).arg("127.0.0.1:0").spawn().unwrap();
         let end = Instant::now() + Duration::from_secs(10);
         loop {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-                    return stream;
-                }
-                Err(error) => assert!(Instant::now() < end, "never listened: {error}"),
+            if let Some(port) = listening_port(child.id()) {
+                return Example { child, port };
             }
-            assert!(self.child.try_wait().unwrap().is_none(), "the example has ended");
+            assert!(Instant::now() < end, "never listened");
+            assert!(child.try_wait().unwrap().is_none(), "the example has ended");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+}
+
+/// The port on which a process listens. The example prints nothing, so the kernel is asked: the
+/// inodes of the process's sockets, and the table of IPv4 sockets, in which 0A is "listening".
+fn listening_port(process: u32) -> Option<u16> {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    let sockets: Vec<String> = files
+        .filter_map(|file| Some(std::fs::read_link(file.ok()?.path()).ok()?.display().to_string()))
+        .filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let ours = columns.get(3) == Some(&"0A") && sockets.iter().any(|one| one == columns[9]);
+        let (_, port) = columns.get(1)?.split_once(':')?;
+        if ours { u16::from_str_radix(port, 16).ok() } else { None }
+    })
 }
 
 impl Drop for Example {
@@ -45,7 +60,7 @@ impl Drop for Example {
 
 #[test]
 fn lines_come_back_in_capitals() {
-    let mut example = Example::start();
+    let example = Example::start();
     let mut stream = example.connect();
     stream.write_all(b"hello\nw").unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -61,8 +76,7 @@ fn lines_come_back_in_capitals() {
 
 #[test]
 fn nc_gets_its_answer() {
-    let mut example = Example::start();
-    drop(example.connect());
+    let example = Example::start();
     let nc = Command::new("nc")
         .args(["-N", "-w", "10", "127.0.0.1", &example.port.to_string()])
         .stdin(Stdio::piped())
