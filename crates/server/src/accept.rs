@@ -141,7 +141,8 @@ impl AcceptLoop {
         process: &mut dyn FnMut(Request) -> io::Result<()>,
     ) -> Result {
         for _ in 0..TURN {
-            if self.running.open() >= self.running.limit_connections {
+            let full = self.running.open() >= self.running.limit_connections;
+            if full || self.running.is_time_called() {
                 return Ok(());
             }
             let taken = match listener.datagram {

@@ -258,7 +258,7 @@ impl Running {
         Some((shortest / 8).clamp(PATROL.0, PATROL.1))
     }
 
-    /// Whether a connection may still begin to wait for its peer.
+    /// Whether it is too late to wait for a peer, and to begin anything new.
     pub(crate) fn is_time_called(&self) -> bool {
         self.time_called.load(SeqCst)
     }
@@ -282,6 +282,7 @@ impl Running {
 
     /// Cuts off everything that is open and answers how much that was.
     pub(crate) fn cut_all(&self) -> usize {
+        self.time_called.store(true, SeqCst);
         let registry = self.registry();
         registry.links.values().for_each(|link| link.cut());
         registry.links.len()

@@ -16,6 +16,7 @@ on_every_engine! {
     a_connection_that_only_waits_is_let_go
     a_connection_that_never_ends_is_cut_off
     stopping_now_does_not_wait
+    nothing_begins_after_the_end
     a_server_stopped_before_it_serves_ends_at_once
     waiting_connections_are_still_served
 }
@@ -102,6 +103,20 @@ fn stopping_now_does_not_wait(engine: Engine) {
     assert!(server.join().unwrap_err().is_timeout());
     let aborted = ErrorKind::ConnectionAborted;
     assert_eq!(answer.recv().unwrap(), (aborted, aborted), "every call of a cut connection fails");
+}
+
+fn nothing_begins_after_the_end(engine: Engine) {
+    let mut server = serve(engine, "127.0.0.1:0", Guards::default(), |c: &mut Connection| {
+        loop {
+            c.write_all(&[7; 65_536])?;
+        }
+    });
+    let _never_reading = [server.client(), server.client(), server.client()];
+    let able = if engine == Engine::Serial { 1 } else { 3 };
+    server.until(|counters| counters.opened == able);
+    server.control.stop_now();
+    assert!(server.join().unwrap_err().is_timeout());
+    assert_eq!(server.control.counters().opened, able, "those that wait are not begun any more");
 }
 
 fn a_server_stopped_before_it_serves_ends_at_once(engine: Engine) {

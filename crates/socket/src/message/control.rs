@@ -5,9 +5,9 @@
 //!   | length  | level  | type   | data …                  | padding …     | the next one
 //!   ◄───────────── length ────────────────────────────────►
 //! ```
-//! (64-bit; the length is a machine word, and everything starts at a multiple of one.) Nothing
-//! here is `unsafe`, and any bytes can be thrown at it: a length that reaches past the end is cut
-//! there, one that is shorter than its own header ends the walk.
+//! (64-bit; the length is a machine word, and everything starts at a multiple of one.) It is all
+//! safe code, and any bytes can be thrown at it: a length that reaches past the end is cut there,
+//! one that is shorter than its own header ends the walk.
 //!
 //! What the data means is `ancillary.rs`.
 
