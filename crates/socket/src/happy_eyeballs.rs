@@ -124,13 +124,8 @@ impl Race {
     /// Waits for any of the running, and answers of each whether it is ready.
     fn look(&self, due: Deadline) -> io::Result<Vec<bool>> {
         let running = self.running.iter();
-        let mut watches: Vec<Watch<'_>> = running
-            .map(|attempt| Watch {
-                target: attempt.socket.target(),
-                interest: Interest::WRITE,
-                ready: false,
-            })
-            .collect();
+        let mut watches: Vec<Watch<'_>> =
+            running.map(|attempt| attempt.socket.watch(Interest::WRITE)).collect();
         seam::wait_any(&mut watches, due)?;
         Ok(watches.iter().map(|watch| watch.ready).collect())
     }

@@ -27,7 +27,9 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deadline::Deadline;
 use crate::poll::Interest;
@@ -62,8 +64,12 @@ pub trait Driver {
     /// Blocks the caller until `deadline`. [`Deadline::Never`] blocks for ever.
     fn sleep(&self, deadline: Deadline);
 
-    /// Told before a socket with a [`memory`](Target::memory) that is not zero is closed or given
-    /// away. It may be the word of another thread's driver, and another driver may be told.
+    /// Runs `work`, which blocks in some way that no driver can turn into waiting (a library, a
+    /// disk), and blocks the caller meanwhile. Returns when it has been run.
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Told before a descriptor with a [`memory`](Target::memory) that is not zero is closed or
+    /// given away. It may be the word of another thread's driver, and another driver may be told.
     fn forget(&self, memory: u64);
 }
 
@@ -79,7 +85,35 @@ pub struct Target<'a> {
     pub(crate) kernel_limit: &'a AtomicU32,
 }
 
-/// One of several sockets that a caller waits for at once, see [`wait_any`].
+/// What drivers keep about one descriptor for as long as it is open. A [`Socket`](crate::Socket)
+/// has its own; whoever waits for another descriptor with [`wait_any`] keeps one beside it.
+#[derive(Debug, Default)]
+pub struct Memory {
+    word: AtomicU64,
+    /// Milliseconds of `SO_RCVTIMEO`, see [`Target::kernel_limit`].
+    pub(crate) kernel_limit: AtomicU32,
+}
+
+impl Memory {
+    /// The target of an operation on `fd`, which must be the same descriptor each time.
+    #[inline]
+    pub fn target<'a>(&'a self, fd: BorrowedFd<'a>) -> Target<'a> {
+        Target { fd, memory: &self.word, kernel_limit: &self.kernel_limit }
+    }
+}
+
+/// Tells the driver: so drop it before the descriptor.
+impl Drop for Memory {
+    #[inline]
+    fn drop(&mut self) {
+        let word = *self.word.get_mut();
+        if word != 0 {
+            forget(word);
+        }
+    }
+}
+
+/// One of several descriptors that a caller waits for at once, see [`wait_any`].
 #[derive(Debug, Clone, Copy)]
 pub struct Watch<'a> {
     /// The descriptor, with the driver's word about it.
@@ -184,8 +218,26 @@ pub fn sleep(deadline: Deadline) {
     }
 }
 
-/// Tells the driver that a socket it remembered goes away.
-pub(crate) fn forget(memory: u64) {
+/// Runs `work` where it may block for as long as it likes, and blocks the caller, thread or
+/// coroutine, until it is done. On a plain thread that is the thread itself.
+///
+/// # Panics
+/// If `work` does.
+pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let Some(driver) = DRIVER.get() else { return work() };
+    let answer = Arc::new(Mutex::new(None));
+    let given = Arc::clone(&answer);
+    driver.blocking(Box::new(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    }));
+    let done = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    done.expect("a driver returns when the work is done")
+        .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Tells the driver that a descriptor it remembered goes away.
+fn forget(memory: u64) {
     if let Some(driver) = DRIVER.get() {
         driver.forget(memory);
     }

@@ -17,8 +17,8 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
@@ -26,7 +26,7 @@ use crate::default_timeout;
 use crate::kinds::{Family, Protocol, Type};
 use crate::loopback_pair;
 use crate::options::{Direction, set_kernel_limit};
-use crate::seam::{self, Operation, Peer, Target};
+use crate::seam::{self, Memory, Operation, Peer, Target, Watch};
 use crate::sockaddr::SockAddr;
 use crate::sys::call;
 use crate::sys::sockaddr::RawSockAddr;
@@ -55,24 +55,8 @@ pub struct Socket {
     /// Declared first, so that the driver is told before the descriptor is closed.
     memory: Memory,
     fd: OwnedFd,
-    /// Milliseconds of `SO_RCVTIMEO`; the thread driver's, see there.
-    kernel_limit: AtomicU32,
     /// Nanoseconds; [`BLOCKING`] for no limit, zero for non-blocking.
     timeout: AtomicU64,
-}
-
-/// The installed driver's word about a socket, see [`Target::memory`]. Dropping tells the driver.
-#[derive(Default)]
-struct Memory(AtomicU64);
-
-impl Drop for Memory {
-    #[inline]
-    fn drop(&mut self) {
-        let word = *self.0.get_mut();
-        if word != 0 {
-            seam::forget(word);
-        }
-    }
 }
 
 /// The value of `timeout` that means: wait for as long as it takes.
@@ -336,12 +320,10 @@ impl Socket {
     /// `EMFILE`.
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Socket> {
-        Ok(Socket {
-            fd: self.fd.try_clone()?,
-            kernel_limit: AtomicU32::new(self.kernel_limit.load(Relaxed)),
-            timeout: AtomicU64::new(self.timeout.load(Relaxed)),
-            memory: Memory::default(),
-        })
+        let clone = Socket::from(self.fd.try_clone()?);
+        clone.memory.kernel_limit.store(self.memory.kernel_limit.load(Relaxed), Relaxed);
+        clone.timeout.store(self.timeout.load(Relaxed), Relaxed);
+        Ok(clone)
     }
 
     /// Whether nothing limits its calls, so that the straight path need not look further.
@@ -359,9 +341,15 @@ impl Socket {
         }
     }
 
+    /// This socket among several that are waited for at once, see [`seam::wait_any`].
+    #[must_use]
+    pub fn watch(&self, interest: crate::Interest) -> Watch<'_> {
+        Watch { target: self.target(), interest, ready: false }
+    }
+
     #[inline]
     pub(crate) fn target(&self) -> Target<'_> {
-        Target { fd: self.fd.as_fd(), memory: &self.memory.0, kernel_limit: &self.kernel_limit }
+        self.memory.target(self.fd.as_fd())
     }
 
     #[inline]
@@ -373,19 +361,14 @@ impl Socket {
 /// Takes over a descriptor of any socket, in whichever mode it is.
 impl From<OwnedFd> for Socket {
     fn from(fd: OwnedFd) -> Socket {
-        Socket {
-            fd,
-            kernel_limit: AtomicU32::new(0),
-            timeout: AtomicU64::new(BLOCKING),
-            memory: Memory::default(),
-        }
+        Socket { fd, timeout: AtomicU64::new(BLOCKING), memory: Memory::default() }
     }
 }
 
 /// Gives the descriptor away, without the kernel limit that timed calls may have left on it.
 impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> OwnedFd {
-        if socket.kernel_limit.load(Relaxed) != 0 {
+        if socket.memory.kernel_limit.load(Relaxed) != 0 {
             // A descriptor that refuses this cannot be a socket any more; giving it away is all
             // that is left to do with it.
             let _ = set_kernel_limit(socket.as_fd(), Direction::Receive, Duration::ZERO);

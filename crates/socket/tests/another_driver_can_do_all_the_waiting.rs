@@ -85,6 +85,10 @@ impl Driver for Parking {
         std::thread::sleep(deadline.remaining().expect("no test sleeps for ever"));
     }
 
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        std::thread::spawn(work).join().expect("work catches its panics");
+    }
+
     fn forget(&self, _memory: u64) {}
 }
 
@@ -196,4 +200,16 @@ fn listeners_and_everyday_types() {
     UnixListener::bind(directory.join("other")).unwrap();
     let tcp: TcpStream = support::tcp_pair().0.into();
     assert!(tcp.as_fd().as_raw_fd() > 2);
+}
+
+#[test]
+fn work_that_blocks_runs_where_the_driver_says() {
+    let _watchdog = watchdog(PATIENCE);
+    let here = std::thread::current().id();
+    assert_eq!(seam::blocking(|| std::thread::current().id()), here);
+    driven();
+    assert_ne!(seam::blocking(|| std::thread::current().id()), here);
+    let caught = std::panic::catch_unwind(|| seam::blocking(|| panic!("in the work")));
+    assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"in the work"));
+    seam::install(None);
 }
