@@ -1,11 +1,13 @@
-//! The accept loop of the engines that have one thread for it: `serial` and `threads`.
+//! The accept loop: what brings requests, in every engine.
 //!
-//! It sleeps in one poll over everything that can matter: the listeners, the request to stop, and
-//! the room that a closing connection makes. A listener is left out of the poll while
+//! It waits at once for everything that can matter: the listeners, the request to stop, and the
+//! room that a closing connection makes. It waits through the seam, so it blocks a thread or parks
+//! a coroutine, and a server may have several, each with its own descriptors for the same
+//! listeners. The listeners are left out of the wait while
 //!
 //! * the server is **full**: until a connection closes;
 //! * the system is **short** of descriptors or memory: for 10 ms, doubling to 100 ms, or until a
-//!   connection closes, whichever comes first. Polling it would burn a core, since it stays
+//!   connection closes, whichever comes first. Waiting for it would burn a core, since it stays
 //!   readable. When a shortage lasts, one waiting connection per pause is taken with a descriptor
 //!   kept for that and closed, so that its peer learns of it instead of waiting for ever.
 //!
@@ -14,18 +16,18 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use socket::seam::{Memory, Watch, wait_any};
 use socket::signal::StopSignals;
-use socket::{Deadline, Interest, Poll, poll};
+use socket::{Deadline, Interest, Socket};
 
 use crate::error::{Error, Result, is_resource_limit};
 use crate::event::Event;
-use crate::listener::Listener;
+use crate::listener::{Bound, Listener, Site};
 use crate::request::Request;
-use crate::running::Running;
+use crate::running::{Door, Running};
 
 /// How many connections one listener may hand over before the others get their turn.
 const TURN: usize = 64;
@@ -40,13 +42,30 @@ const REPORT: Duration = Duration::from_secs(1);
 /// it could be taken; `Err` is a shortage and counts as one of accept's.
 pub(crate) struct AcceptLoop {
     running: Arc<Running>,
-    listeners: Vec<Arc<Listener>>,
+    door: Arc<Door>,
+    entrances: Vec<Arc<Entrance>>,
     signals: Option<StopSignals>,
+    /// What drivers know of the stop latch, the door and the signals.
+    memories: [Memory; 3],
     shortage: Option<Shortage>,
     /// Kept open so that there is one descriptor to close when there is none left.
     spare: Option<File>,
     reported: Option<Instant>,
     packet: Vec<u8>,
+}
+
+/// A listener as one accept loop sees it.
+struct Entrance {
+    site: Arc<Site>,
+    bound: Arc<Bound>,
+    /// A descriptor of this loop's own, where there are several loops: a driver knows it apart.
+    copy: Option<Socket>,
+}
+
+impl Entrance {
+    fn socket(&self) -> &Socket {
+        self.copy.as_ref().unwrap_or(&self.bound.socket)
+    }
 }
 
 /// The system is short of something.
@@ -57,41 +76,51 @@ struct Shortage {
 }
 
 impl AcceptLoop {
+    /// A loop over `listeners`. All loops of a server must exist before the first one runs.
+    /// `shared`: whether there are several.
     pub(crate) fn new(
         running: Arc<Running>,
-        listeners: Vec<Arc<Listener>>,
+        listeners: &[Listener],
         signals: Option<StopSignals>,
         max_packet_size: usize,
-    ) -> AcceptLoop {
-        AcceptLoop {
+        shared: bool,
+    ) -> io::Result<AcceptLoop> {
+        let entrance = |listener: &Listener| {
+            let Listener { bound, site } = listener.clone();
+            let copy = if shared { Some(bound.socket.try_clone()?) } else { None };
+            Ok(Arc::new(Entrance { site, bound, copy }))
+        };
+        let entrances = listeners.iter().map(entrance).collect::<io::Result<_>>()?;
+        let door = running.open_door();
+        door.room.fd()?;
+        Ok(AcceptLoop {
             running,
-            listeners,
+            door,
+            entrances,
             signals,
+            memories: Default::default(),
             shortage: None,
             spare: File::open("/dev/null").ok(),
             reported: None,
             packet: vec![0; max_packet_size],
-        }
+        })
     }
 
     /// Accepts until the server is asked to stop, then takes what already waits, and closes the
     /// listeners.
     pub(crate) fn run(mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
-        let served = self.serve(process);
-        self.listeners.clear();
-        self.running.close_to_new();
-        served
+        self.serve(process)
     }
 
     fn serve(&mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
         while !self.stop_asked()? {
             for index in self.wait()? {
-                let listener = Arc::clone(&self.listeners[index]);
-                self.take(&listener, process)?;
+                let entrance = Arc::clone(&self.entrances[index]);
+                self.take(&entrance, process)?;
             }
         }
-        for listener in self.listeners.clone() {
-            self.take(&listener, process)?;
+        for entrance in self.entrances.clone() {
+            self.take(&entrance, process)?;
         }
         Ok(())
     }
@@ -112,32 +141,41 @@ impl AcceptLoop {
             }
             None => (true, Deadline::Never),
         };
-        let armed = self.running.ask_for_room() && armed;
-        let fail = |error| Error::io("wait for connections", error);
-        let mut polls = vec![
-            Poll::new(self.running.switches.stop.fd().map_err(fail)?, Interest::READ),
-            Poll::new(self.running.room.fd().map_err(fail)?, Interest::READ),
+        let armed = self.running.ask_for_room(&self.door) && armed;
+        self.wait_for_any(armed, deadline).map_err(|error| Error::io("wait for connections", error))
+    }
+
+    /// The same, for the listeners only if they are `armed`.
+    fn wait_for_any(&mut self, armed: bool, deadline: Deadline) -> io::Result<Vec<usize>> {
+        let [stop, room, signals] = &self.memories;
+        let watch = |target| Watch { target, interest: Interest::READ, ready: false };
+        let mut watches = vec![
+            watch(stop.target(self.running.switches.stop.fd()?)),
+            watch(room.target(self.door.room.fd()?)),
         ];
-        polls.extend(self.signals.map(|signals| Poll::new(signals.asked(), Interest::READ)));
-        let first = polls.len();
+        watches.extend(self.signals.map(|asked| watch(signals.target(asked.asked()))));
+        let first = watches.len();
         if armed {
-            polls.extend(self.listeners.iter().map(|one| readable(one.socket.as_fd())));
+            watches.extend(self.entrances.iter().map(|one| one.socket().watch(Interest::READ)));
         }
-        poll(&mut polls, deadline).map_err(fail)?;
-        if polls[1].ready.read {
-            self.running.room.clear();
+        match wait_any(&mut watches, deadline) {
+            Err(error) if error.kind() != ErrorKind::TimedOut => return Err(error),
+            _ => {}
+        }
+        if watches[1].ready {
+            self.door.room.clear();
             if let Some(shortage) = &mut self.shortage {
                 shortage.until = Instant::now();
             }
         }
-        let ready = polls[first..].iter().enumerate().filter(|(_, poll)| poll.ready.read);
+        let ready = watches[first..].iter().enumerate().filter(|(_, watch)| watch.ready);
         Ok(ready.map(|(index, _)| index).collect())
     }
 
     /// Takes what waits at a listener, one turn's worth.
     fn take(
         &mut self,
-        listener: &Arc<Listener>,
+        entrance: &Entrance,
         process: &mut dyn FnMut(Request) -> io::Result<()>,
     ) -> Result {
         for _ in 0..TURN {
@@ -145,9 +183,9 @@ impl AcceptLoop {
             if full || self.running.is_time_called() {
                 return Ok(());
             }
-            let taken = match listener.datagram {
-                true => self.receive(listener),
-                false => self.accept(listener),
+            let taken = match entrance.site.datagrams.is_some() {
+                true => self.receive(entrance),
+                false => self.accept(entrance),
             };
             let outcome = match taken {
                 Ok(Some(request)) => process(request),
@@ -157,7 +195,7 @@ impl AcceptLoop {
             match outcome {
                 Ok(()) => self.shortage = None,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => match self.failed(listener, error)? {
+                Err(error) => match self.failed(entrance, error)? {
                     true => {}
                     false => return Ok(()),
                 },
@@ -166,29 +204,29 @@ impl AcceptLoop {
         Ok(())
     }
 
-    fn accept(&self, listener: &Arc<Listener>) -> io::Result<Option<Request>> {
-        let (socket, peer) = listener.socket.accept()?;
-        Ok(Request::admit(&self.running, listener, Some(socket), peer, None))
+    fn accept(&self, entrance: &Entrance) -> io::Result<Option<Request>> {
+        let (socket, peer) = entrance.socket().accept()?;
+        Ok(Request::admit(&self.running, &entrance.site, Some(socket), peer, None))
     }
 
-    fn receive(&mut self, listener: &Arc<Listener>) -> io::Result<Option<Request>> {
-        let (count, peer) = listener.socket.recv_from(&mut self.packet)?;
+    fn receive(&mut self, entrance: &Entrance) -> io::Result<Option<Request>> {
+        let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
         let packet = self.packet[..count].to_vec();
-        Ok(Request::admit(&self.running, listener, None, peer, Some(packet)))
+        Ok(Request::admit(&self.running, &entrance.site, None, peer, Some(packet)))
     }
 
     /// After a failed accept: whether to try again at once. An error means that the listener is
     /// broken.
-    fn failed(&mut self, listener: &Arc<Listener>, error: io::Error) -> Result<bool> {
+    fn failed(&mut self, entrance: &Entrance, error: io::Error) -> Result<bool> {
         self.running.switches.tally.accept_failed();
-        let pause = is_resource_limit(&error).then(|| self.rest(listener));
+        let pause = is_resource_limit(&error).then(|| self.rest(entrance));
         if is_broken(&error) {
-            return Err(Error::io("accept", error).at(&listener.address));
+            return Err(Error::io("accept", error).at(&entrance.site.address));
         }
         let now = Instant::now();
         if self.reported.is_none_or(|last| now.duration_since(last) >= REPORT) {
             self.reported = Some(now);
-            let address = &listener.address;
+            let address = &entrance.site.address;
             self.running.tell(&Event::AcceptFailed { address, error: &error, pause });
         }
         Ok(pause.is_none())
@@ -196,31 +234,35 @@ impl AcceptLoop {
 
     /// Lets the listeners rest, longer each time, and turns one connection away if this has been
     /// going on.
-    fn rest(&mut self, listener: &Listener) -> Duration {
+    fn rest(&mut self, entrance: &Entrance) -> Duration {
         let now = Instant::now();
         let (since, pause) = match &self.shortage {
             Some(shortage) => (shortage.since, (shortage.pause * 2).min(PAUSE.1)),
             None => (now, PAUSE.0),
         };
         self.shortage = Some(Shortage { since, pause, until: now + pause });
-        self.running.ask_for_close();
-        if now.duration_since(since) >= PATIENCE && !listener.datagram {
-            self.turn_away(listener);
+        self.running.ask_for_close(&self.door);
+        if now.duration_since(since) >= PATIENCE && entrance.site.datagrams.is_none() {
+            self.turn_away(entrance);
         }
         pause
     }
 
-    fn turn_away(&mut self, listener: &Listener) {
+    fn turn_away(&mut self, entrance: &Entrance) {
         if self.spare.take().is_some() {
             // Dropping what was accepted closes it; a failure here is the shortage itself.
-            drop(listener.socket.accept());
+            drop(entrance.socket().accept());
         }
         self.spare = File::open("/dev/null").ok();
     }
 }
 
-fn readable(fd: BorrowedFd<'_>) -> Poll<'_> {
-    Poll::new(fd, Interest::READ)
+/// However it ends, the server must know that it brings no more.
+impl Drop for AcceptLoop {
+    fn drop(&mut self) {
+        self.entrances.clear();
+        self.running.close_to_new();
+    }
 }
 
 /// Whether the listener itself can never work again.

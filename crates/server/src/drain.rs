@@ -44,7 +44,7 @@ pub(crate) struct Drained {
 pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
     let switches = &running.switches;
     let latches =
-        [&switches.stop, &switches.now, &running.room, &running.finished, &running.patrol, ended];
+        [&switches.stop, &switches.now, &running.cut, &running.finished, &running.patrol, ended];
     latches.into_iter().try_for_each(|latch| latch.fd().map(drop))
 }
 

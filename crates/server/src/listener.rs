@@ -6,6 +6,7 @@
 //! that is not a socket; the path is removed again when the listener goes.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
 use socket::errors::BindError;
 use socket::{Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type};
@@ -13,18 +14,30 @@ use socket::{Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr
 use crate::error::{Error, Result};
 use crate::handler::Service;
 
-/// A listening socket, or a datagram socket that is received from.
+/// A bound socket and what it serves.
+#[derive(Clone)]
 pub(crate) struct Listener {
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) site: Arc<Site>,
+}
+
+/// A listening socket, or a datagram socket that is received from. Closed when the server takes no
+/// more from it, which may be long before its last request is done.
+pub(crate) struct Bound {
     /// The path to remove when it goes; dropped before the socket, while the inode is still ours.
     _path: Option<BoundPath>,
     pub(crate) socket: Socket,
+}
+
+/// What the requests of a listener know of it.
+pub(crate) struct Site {
     /// Its own address, with port 0 resolved.
     pub(crate) local: SockAddr,
     /// The same as people write it.
     pub(crate) address: Address,
-    /// Whether it takes datagrams instead of connections.
-    pub(crate) datagram: bool,
     pub(crate) service: Box<dyn Service>,
+    /// The socket through which datagrams are answered; `None` if it takes connections.
+    pub(crate) datagrams: Option<Arc<Bound>>,
 }
 
 /// How listeners are made.
@@ -98,7 +111,9 @@ impl Listener {
         };
         let address = Address { scheme: asked.scheme, place };
         let datagram = socket.kind()? == Type::DGRAM;
-        Ok(Listener { _path: path, socket, local, address, datagram, service })
+        let bound = Arc::new(Bound { _path: path, socket });
+        let datagrams = datagram.then(|| Arc::clone(&bound));
+        Ok(Listener { bound, site: Arc::new(Site { local, address, service, datagrams }) })
     }
 }
 

@@ -14,13 +14,13 @@ use socket::{SockAddr, Socket};
 use crate::connection::Connection;
 use crate::event::{Event, Refusal, Summary};
 use crate::handler::Handler;
-use crate::listener::Listener;
+use crate::listener::Site;
 use crate::running::{Place, Running};
 
 /// Something a listener received: a connection with its place, or a datagram with its.
 pub(crate) struct Request {
     running: Arc<Running>,
-    listener: Arc<Listener>,
+    site: Arc<Site>,
     summary: Summary,
     place: Place,
     packet: Option<Vec<u8>>,
@@ -31,18 +31,18 @@ impl Request {
     /// then told.
     pub(crate) fn admit(
         running: &Arc<Running>,
-        listener: &Arc<Listener>,
+        site: &Arc<Site>,
         socket: Option<Socket>,
         peer: SockAddr,
         packet: Option<Vec<u8>>,
     ) -> Option<Request> {
         let (id, place) = running.admit(&peer, socket);
-        let service = listener.service.name().to_owned();
+        let service = site.service.name().to_owned();
         let summary = Summary { id, service, peer, datagram: packet.is_some() };
         match place {
             Ok(place) => Some(Request {
                 running: Arc::clone(running),
-                listener: Arc::clone(listener),
+                site: Arc::clone(site),
                 summary,
                 place,
                 packet,
@@ -61,15 +61,15 @@ impl Request {
 
     /// Runs it, in the caller's thread, until it is closed.
     pub(crate) fn run(self) {
-        let Request { running, listener, summary, mut place, packet } = self;
+        let Request { running, site, summary, mut place, packet } = self;
         let link = place.link();
         let mut connection = match packet {
-            None => Connection::stream(running.clone(), listener.clone(), link, summary),
+            None => Connection::stream(running.clone(), site.clone(), link, summary),
             Some(packet) => {
-                Connection::datagram(running.clone(), listener.clone(), link, summary, packet)
+                Connection::datagram(running.clone(), site.clone(), link, summary, packet)
             }
         };
-        let service = &listener.service;
+        let service = &site.service;
         if !guarded(|| Ok(service.verify_request(&connection))).unwrap_or(false) {
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
             return running.tell(&Event::Refused { connection, why });

@@ -41,7 +41,6 @@ pub(crate) struct Switches {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) guards: Guards,
-    pub(crate) patience: Patience,
     pub(crate) limit_connections: usize,
     limit_per_address: usize,
     pub(crate) switches: Arc<Switches>,
@@ -55,38 +54,37 @@ pub(crate) struct Running {
     registry: Mutex<Registry>,
     draining: AtomicBool,
     time_called: AtomicBool,
-    closed_to_new: AtomicBool,
+    /// Accept loops that may still bring requests.
+    accepting: AtomicUsize,
+    doors: Mutex<Vec<Arc<Door>>>,
+    /// Whether any door waits.
     wants_room: AtomicBool,
+    /// The shortest limit of any wait, in milliseconds.
+    shortest: AtomicU64,
     /// Whether the patrol sleeps because nothing is open.
     patrol_rests: AtomicBool,
     /// Set when something opened while the patrol slept.
     pub(crate) patrol: Latch,
-    /// Set when a place became free after somebody asked for [`room`](Running::ask_for_room).
-    pub(crate) room: Latch,
     /// Set when every request is finished and no more will come.
     pub(crate) finished: Latch,
+    /// Set when what is open is cut off.
+    pub(crate) cut: Latch,
 }
 
-/// The guards of reads, in milliseconds for [`Link::wait`]; [`NEVER`] where there is none.
-#[derive(Debug)]
-pub(crate) struct Patience {
-    pub(crate) first_byte: u64,
-    pub(crate) idle: u64,
-    pub(crate) connection: u64,
+/// Where one accept loop waits until it can let somebody in.
+#[derive(Debug, Default)]
+pub(crate) struct Door {
+    wants_room: AtomicBool,
+    /// Set when a place became free after the loop had asked for one.
+    pub(crate) room: Latch,
 }
 
-impl Patience {
-    fn new(guards: &Guards) -> Patience {
-        // The clock is up to a tick behind: without it a wait could end that much too early.
-        let milliseconds = |limit: Option<Duration>| match limit {
-            Some(limit) => u64::try_from(limit.as_millis()).map_or(NEVER, |limit| limit + TICK),
-            None => NEVER,
-        };
-        Patience {
-            first_byte: milliseconds(guards.deadline_first_byte),
-            idle: milliseconds(guards.deadline_idle),
-            connection: milliseconds(guards.deadline_connection),
-        }
+/// A limit in milliseconds for [`Link::wait`]; [`NEVER`] where there is none.
+pub(crate) fn milliseconds(limit: Option<Duration>) -> u64 {
+    // The clock is up to a tick behind: without it a wait could end that much too early.
+    match limit {
+        Some(limit) => u64::try_from(limit.as_millis()).map_or(NEVER, |limit| limit + TICK),
+        None => NEVER,
     }
 }
 
@@ -132,11 +130,12 @@ impl Running {
         let limit_connections = guards.limit_connections.unwrap_or(engine.limit_connections());
         let limit_connections = limit_connections.max(1);
         let quarter = (limit_connections / 4).max(1);
+        let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
+        let shortest = limits.into_iter().map(milliseconds).min().unwrap_or(NEVER);
         Running {
             engine,
             limit_connections,
             limit_per_address: guards.limit_per_address.unwrap_or(quarter).max(1),
-            patience: Patience::new(&guards),
             guards,
             switches,
             message_events,
@@ -147,12 +146,14 @@ impl Running {
             registry: Mutex::default(),
             draining: AtomicBool::new(false),
             time_called: AtomicBool::new(false),
-            closed_to_new: AtomicBool::new(false),
+            accepting: AtomicUsize::new(0),
+            doors: Mutex::default(),
             wants_room: AtomicBool::new(false),
+            shortest: AtomicU64::new(shortest),
             patrol_rests: AtomicBool::new(false),
             patrol: Latch::default(),
-            room: Latch::default(),
             finished: Latch::default(),
+            cut: Latch::default(),
         }
     }
 
@@ -196,22 +197,40 @@ impl Running {
         self.open.load(SeqCst)
     }
 
-    /// Whether one more connection fits. If not, `room` will be set when one does.
-    pub(crate) fn ask_for_room(&self) -> bool {
+    /// The door of a new accept loop, which will tell when it
+    /// [brings no more](Running::close_to_new).
+    pub(crate) fn open_door(&self) -> Arc<Door> {
+        let door = Arc::new(Door::default());
+        self.accepting.fetch_add(1, SeqCst);
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&door));
+        door
+    }
+
+    /// Whether one more connection fits. If not, the door's `room` will be set when one does.
+    pub(crate) fn ask_for_room(&self, door: &Door) -> bool {
         if self.open() < self.limit_connections {
             return true;
         }
-        self.room.clear();
-        self.wants_room.store(true, SeqCst);
+        self.ask_for_close(door);
         // One may have closed before it could see the wish.
         self.open() < self.limit_connections
     }
 
     /// Asks to be woken by the next close, whether or not there is room: for a listener that rests
     /// because the system is short of something.
-    pub(crate) fn ask_for_close(&self) {
-        self.room.clear();
+    pub(crate) fn ask_for_close(&self, door: &Door) {
+        door.room.clear();
+        door.wants_room.store(true, SeqCst);
         self.wants_room.store(true, SeqCst);
+    }
+
+    /// Wakes the loops that wait for a close.
+    fn wake_doors(&self) {
+        if self.wants_room.swap(false, SeqCst) {
+            let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+            let waiting = doors.iter().filter(|door| door.wants_room.swap(false, SeqCst));
+            waiting.for_each(|door| door.room.set());
+        }
     }
 
     /// Whether the server takes no more connections.
@@ -252,10 +271,17 @@ impl Running {
 
     /// How often to look for connections that wait too long; `None` if there is no such limit.
     pub(crate) fn patrol_interval(&self) -> Option<Duration> {
-        let guards = &self.guards;
-        let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
-        let shortest = limits.into_iter().flatten().min()?;
-        Some((shortest / 8).clamp(PATROL.0, PATROL.1))
+        let shortest = self.shortest.load(SeqCst);
+        let interval = Duration::from_millis(shortest / 8).clamp(PATROL.0, PATROL.1);
+        (shortest != NEVER).then_some(interval)
+    }
+
+    /// Notes a limit that a handler has set, which may be shorter than any before.
+    pub(crate) fn note_limit(&self, limit: Option<Duration>) {
+        let limit = milliseconds(limit);
+        if self.shortest.fetch_min(limit, SeqCst) > limit {
+            self.patrol.set();
+        }
     }
 
     /// Whether it is too late to wait for a peer, and to begin anything new.
@@ -263,9 +289,9 @@ impl Running {
         self.time_called.load(SeqCst)
     }
 
-    /// Says that no further request will come: what waited in the queues has been taken.
+    /// Says that an accept loop will bring no further request: it has taken what waited.
     pub(crate) fn close_to_new(&self) {
-        self.closed_to_new.store(true, SeqCst);
+        self.accepting.fetch_sub(1, SeqCst);
         self.check_finished();
     }
 
@@ -275,7 +301,7 @@ impl Running {
     }
 
     fn check_finished(&self) {
-        if self.unfinished() == 0 && self.closed_to_new.load(SeqCst) {
+        if self.unfinished() == 0 && self.accepting.load(SeqCst) == 0 {
             self.finished.set();
         }
     }
@@ -285,6 +311,7 @@ impl Running {
         self.time_called.store(true, SeqCst);
         let registry = self.registry();
         registry.links.values().for_each(|link| link.cut());
+        self.cut.set();
         registry.links.len()
     }
 
@@ -319,9 +346,7 @@ impl Place {
         drop(registry);
         drop((known, link));
         running.open.fetch_sub(1, SeqCst);
-        if running.wants_room.swap(false, SeqCst) {
-            running.room.set();
-        }
+        running.wake_doors();
     }
 }
 

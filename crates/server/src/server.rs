@@ -7,9 +7,8 @@ use std::sync::Arc;
 use socket::signal::stop_signals;
 use socket::{Address, ParseAddressError};
 
-use crate::accept::AcceptLoop;
 use crate::drain::{Drained, prepare, watch};
-use crate::engine::Engine;
+use crate::engine::{Engine, Serving};
 use crate::error::{Error, Result};
 use crate::event::{Counters, Event, to_stderr};
 use crate::guards::Guards;
@@ -53,7 +52,7 @@ pub struct Server {
     signals: bool,
     message_events: bool,
     subscriber: Subscriber,
-    listeners: Vec<Arc<Listener>>,
+    listeners: Vec<Listener>,
     switches: Arc<Switches>,
 }
 
@@ -150,14 +149,14 @@ impl Server {
     pub fn bind(mut self, address: impl ToAddress, service: impl Service) -> Result<Server> {
         let address = address.to_address().map_err(|error| Error::parse("bind", error))?;
         let listener = self.binding.bind(address, Box::new(service))?;
-        self.listeners.push(Arc::new(listener));
+        self.listeners.push(listener);
         Ok(self)
     }
 
     /// The addresses of the listeners, in the order of binding, with port 0 resolved.
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
-        self.listeners.iter().map(|listener| listener.address.clone()).collect()
+        self.listeners.iter().map(|listener| listener.site.address.clone()).collect()
     }
 
     /// A handle that stops the server and reads its counters, from any thread.
@@ -186,7 +185,7 @@ impl Server {
         let ended = Arc::new(Latch::default());
         prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
         for listener in &self.listeners {
-            let (address, service) = (&listener.address, listener.service.name());
+            let (address, service) = (&listener.site.address, listener.site.service.name());
             running.tell(&Event::Listening { address, service, engine: running.engine });
         }
         let watch = {
@@ -195,10 +194,14 @@ impl Server {
             std::thread::Builder::new().name("drain watch".into()).spawn(body)
         };
         let watch = watch.map_err(|error| Error::io("start the drain watch", error))?;
-        let accept =
-            AcceptLoop::new(Arc::clone(&running), self.listeners, signals, self.max_packet_size);
+        let serving = Serving {
+            running: Arc::clone(&running),
+            listeners: self.listeners,
+            signals,
+            max_packet_size: self.max_packet_size,
+        };
         let mut runner = self.engine.runner();
-        let served = runner.serve(accept);
+        let served = runner.serve(serving);
         ended.set();
         let drained = watch.join().expect("the watch runs no code that panics");
         let drained = drained.map_err(|error| Error::io("drain", error));

@@ -12,17 +12,48 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use std::sync::Arc;
+
+use socket::signal::StopSignals;
+
 use crate::accept::AcceptLoop;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::listener::Listener;
+use crate::running::Running;
 
 /// Runs requests. One value serves one server, once.
 pub(crate) trait Run {
     /// Serves until the server is asked to stop. Requests may still be running when it returns.
-    fn serve(&mut self, accept: AcceptLoop) -> Result;
+    fn serve(&mut self, serving: Serving) -> Result;
 
     /// Takes back what the requests ran on, after the drain. Unless `all` are done, those that are
     /// not are left behind.
     fn join(&mut self, all: bool);
+}
+
+/// A server about to serve: what an engine makes its accept loops of.
+pub(crate) struct Serving {
+    pub(crate) running: Arc<Running>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) signals: Option<StopSignals>,
+    pub(crate) max_packet_size: usize,
+}
+
+impl Serving {
+    /// The only accept loop of the server.
+    pub(crate) fn accept_loop(self) -> Result<AcceptLoop> {
+        Ok(self.accept_loops(1)?.remove(0))
+    }
+
+    /// `count` accept loops, each with descriptors of its own if there are several.
+    pub(crate) fn accept_loops(self, count: usize) -> Result<Vec<AcceptLoop>> {
+        let Serving { running, listeners, signals, max_packet_size } = self;
+        let accept_loop = |_| {
+            AcceptLoop::new(Arc::clone(&running), &listeners, signals, max_packet_size, count > 1)
+                .map_err(|error| Error::io("prepare to accept", error))
+        };
+        (0..count).map(accept_loop).collect()
+    }
 }
 
 /// Makes the list of engines.

@@ -9,8 +9,7 @@
 //!   already waits in the queue, and returns.
 //! * **When not to use it?** When requests take time, or clients stay connected: all others wait.
 
-use super::Run;
-use crate::accept::AcceptLoop;
+use super::{Run, Serving};
 use crate::error::Result;
 
 /// Runs each request where it is accepted.
@@ -18,8 +17,8 @@ use crate::error::Result;
 pub(super) struct Runner;
 
 impl Run for Runner {
-    fn serve(&mut self, accept: AcceptLoop) -> Result {
-        accept.run(&mut |request| {
+    fn serve(&mut self, serving: Serving) -> Result {
+        serving.accept_loop()?.run(&mut |request| {
             request.run();
             Ok(())
         })

@@ -15,8 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use super::Run;
-use crate::accept::AcceptLoop;
+use super::{Run, Serving};
 use crate::error::Result;
 use crate::request::Request;
 
@@ -31,8 +30,8 @@ pub(super) struct Runner {
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 impl Run for Runner {
-    fn serve(&mut self, accept: AcceptLoop) -> Result {
-        accept.run(&mut |request| {
+    fn serve(&mut self, serving: Serving) -> Result {
+        serving.accept_loop()?.run(&mut |request| {
             self.reap();
             self.spawn(request)
         })

@@ -1,0 +1,280 @@
+//! The handler's end of a connection: buffered reading and writing, with the guards' clocks.
+//!
+//! * **Reading** comes from a buffer of 8 KiB that is made when first needed; a large read with an
+//!   empty buffer goes straight to the caller's memory.
+//! * **Writing** goes into a buffer of 8 KiB that is sent when it is full, when it is flushed, when
+//!   the handler is done, and **before a read would wait**. So `write; write; read` is one send,
+//!   and a peer never waits for an answer that sits here.
+//! * **Datagrams** look the same: reading gives the packet and then the end, and what was written
+//!   goes back to the sender as one datagram when the handler is done.
+//! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with
+//!   `TimedOut`, and so does every later one.
+
+mod clocks;
+mod receive;
+mod send;
+
+use std::cell::OnceCell;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket::{SockAddr, Socket};
+
+use crate::event::{CloseReason, Direction, Event, Summary};
+use crate::link::{Link, Waiting};
+use crate::listener::Site;
+use crate::running::Running;
+
+use clocks::Clocks;
+use receive::Input;
+
+/// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// One connection, or one datagram, as its handler sees it. See the head of this file.
+pub struct Connection {
+    running: Arc<Running>,
+    site: Arc<Site>,
+    link: Arc<Link>,
+    summary: Summary,
+    local: OnceCell<SockAddr>,
+    clocks: Clocks,
+    input: Input,
+    output: Vec<u8>,
+    received: u64,
+    sent: u64,
+    timed_out: Option<&'static str>,
+    /// Whether it ended because the server is stopping.
+    drained: bool,
+}
+
+impl Connection {
+    pub(crate) fn stream(
+        running: Arc<Running>,
+        site: Arc<Site>,
+        link: Arc<Link>,
+        summary: Summary,
+    ) -> Connection {
+        Connection {
+            clocks: Clocks::new(&running.guards),
+            running,
+            site,
+            link,
+            summary,
+            local: OnceCell::new(),
+            input: Input::default(),
+            output: Vec::new(),
+            received: 0,
+            sent: 0,
+            timed_out: None,
+            drained: false,
+        }
+    }
+
+    pub(crate) fn datagram(
+        running: Arc<Running>,
+        site: Arc<Site>,
+        link: Arc<Link>,
+        summary: Summary,
+        packet: Vec<u8>,
+    ) -> Connection {
+        let received = packet.len() as u64;
+        let mut connection = Connection::stream(running, site, link, summary);
+        connection.input = Input { end: packet.len(), buffer: packet, position: 0, ended: true };
+        connection.received = received;
+        connection
+    }
+
+    /// Its number at this server, from 1.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.summary.id
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn peer_address(&self) -> &SockAddr {
+        &self.summary.peer
+    }
+
+    /// The address it arrived at: of this connection where it has its own, else the listener's.
+    #[must_use]
+    pub fn local_address(&self) -> &SockAddr {
+        self.local
+            .get_or_init(|| self.socket().getsockname().unwrap_or_else(|_| self.site.local.clone()))
+    }
+
+    /// The socket itself, for options and for what the buffers do not offer. What is read and
+    /// written there passes by the buffers and the guards. For a datagram it is the listener's.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        match (&self.link.socket, &self.site.datagrams) {
+            (Some(socket), _) => socket,
+            (None, Some(bound)) => &bound.socket,
+            (None, None) => unreachable!("a request has a socket or is a datagram"),
+        }
+    }
+
+    /// Whether this is a single datagram.
+    #[must_use]
+    pub fn is_datagram(&self) -> bool {
+        self.summary.datagram
+    }
+
+    /// The datagram, whole; `None` for a connection.
+    #[must_use]
+    pub fn packet(&self) -> Option<&[u8]> {
+        self.is_datagram().then_some(self.input.buffer.as_slice())
+    }
+
+    /// Sends one datagram back to the sender, now; on a connection, writes and flushes.
+    ///
+    /// # Errors
+    /// As [`Socket::send_to`].
+    pub fn reply(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_datagram() {
+            return self.send(bytes);
+        }
+        self.write_all(bytes)?;
+        self.flush()
+    }
+
+    /// Waits between two requests: true when a byte of the next one is there, false when the peer
+    /// has finished or the server is stopping.
+    ///
+    /// While it waits here, and only here, the server may close the connection without loss; a
+    /// handler that loops on it ends at once when the server drains. What was written is flushed.
+    ///
+    /// # Errors
+    /// As reading.
+    pub fn next_request(&mut self) -> io::Result<bool> {
+        if !self.input.rest().is_empty() {
+            return Ok(true);
+        }
+        self.refill(Waiting::Between)?;
+        let arrived = !self.input.rest().is_empty();
+        if !arrived && self.draining() {
+            self.drained = true;
+        }
+        Ok(arrived)
+    }
+
+    /// Whether the server is stopping: finish what is under way and begin nothing new.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.running.is_draining()
+    }
+
+    /// Changes, for this connection and from its next call on, how long it may wait for bytes from
+    /// its peer: in place of [`deadline_idle`](crate::Guards::deadline_idle) and
+    /// [`deadline_first_byte`](crate::Guards::deadline_first_byte). `None`: for ever.
+    pub fn set_deadline_idle(&mut self, limit: Option<Duration>) {
+        self.clocks.set_idle(limit);
+        self.running.note_limit(limit);
+    }
+
+    /// Changes how long the peer may take to accept what is written, in place of
+    /// [`deadline_write`](crate::Guards::deadline_write). `None`: for ever.
+    pub fn set_deadline_write(&mut self, limit: Option<Duration>) {
+        self.clocks.set_write(limit);
+    }
+
+    /// Changes how long the connection may last, counted from when it was opened, in place of
+    /// [`deadline_connection`](crate::Guards::deadline_connection). `None`: for ever.
+    pub fn set_deadline_connection(&mut self, limit: Option<Duration>) {
+        self.clocks.set_connection(limit);
+        self.running.note_limit(limit);
+    }
+
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Ends the connection after its handler: flushes, says that no more will come, and takes what
+    /// has already arrived, since closing with input unread would reset the connection and could
+    /// destroy the answer on its way. Then lets go of the socket, and answers what to tell.
+    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
+        let flushed = self.flush_all();
+        if !self.is_datagram() {
+            // A peer that is gone cannot be told goodbye.
+            let _ = self.socket().shutdown(std::net::Shutdown::Write);
+            self.discard_input();
+        }
+        let reason = self.reason(outcome.and(flushed), panicked);
+        let elapsed = self.clocks.opened.elapsed();
+        let Connection { running, summary, received, sent, .. } = self;
+        Closed { running, summary, elapsed, received, sent, reason }
+    }
+
+    fn reason(&self, outcome: io::Result<()>, panicked: bool) -> CloseReason {
+        match outcome {
+            _ if panicked => CloseReason::Panicked,
+            _ if self.link.is_cut() => CloseReason::CutOff,
+            _ if self.drained => CloseReason::Drained,
+            Err(error) => match self.timed_out {
+                Some(guard) => CloseReason::TimedOut(guard),
+                None => CloseReason::of(error),
+            },
+            Ok(()) if self.input.ended && !self.is_datagram() => CloseReason::PeerClosed,
+            Ok(()) => CloseReason::Finished,
+        }
+    }
+
+    /// Looks at the answer of a call: notes a deadline that passed, and turns whatever a cut
+    /// connection says into one error.
+    fn check<T>(&mut self, answer: io::Result<T>, guard: &'static str) -> io::Result<T> {
+        if self.link.is_cut() {
+            return Err(stopping());
+        }
+        match answer {
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(self.overdue(guard)),
+            answer => answer,
+        }
+    }
+
+    fn tell_message(&self, direction: Direction, bytes: usize) {
+        self.running.tell(&Event::Message { connection: &self.summary, direction, bytes });
+    }
+}
+
+/// A connection that is over, and what there is to tell of it.
+pub(crate) struct Closed {
+    running: Arc<Running>,
+    summary: Summary,
+    elapsed: Duration,
+    received: u64,
+    sent: u64,
+    reason: CloseReason,
+}
+
+impl Closed {
+    pub(crate) fn tell(&self) {
+        self.running.tell(&Event::Closed {
+            connection: &self.summary,
+            elapsed: self.elapsed,
+            received: self.received,
+            sent: self.sent,
+            reason: &self.reason,
+        });
+    }
+}
+
+/// What calls on a connection say when the server is stopping.
+fn stopping() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "the server is stopping")
+}
+
+/// What calls on a connection say when a deadline has passed.
+fn timed_out() -> io::Error {
+    ErrorKind::TimedOut.into()
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("summary", &self.summary)
+            .field("received", &self.received)
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! Receiving: the input buffer, and what surrounds each receive.
+//!
+//! Before it, what was written is sent, and the handler says in its [`Link`](crate::link::Link)
+//! until when it waits. After it, the link says whether somebody ended the waiting, and why.
+
+use std::io::{self, BufRead, ErrorKind, Read, Write};
+
+use socket::Deadline;
+
+use super::{BUFFER_BYTES, Connection, stopping, timed_out};
+use crate::event::Direction;
+use crate::link::{Ending, Waiting};
+
+/// The most that is read and thrown away when a connection is closed with input unread.
+const DISCARD_BYTES: usize = 256 * 1024;
+
+/// Bytes received and not yet read by the handler.
+///
+/// ```text
+///   buffer: [ read already | position .. end: to be read | room ]
+/// ```
+#[derive(Default)]
+pub(super) struct Input {
+    pub(super) buffer: Vec<u8>,
+    pub(super) position: usize,
+    pub(super) end: usize,
+    /// The peer has finished, or a deadline has passed: nothing more will be received.
+    pub(super) ended: bool,
+}
+
+impl Input {
+    #[inline]
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer[self.position..self.end]
+    }
+}
+
+impl Connection {
+    /// Fills the input buffer, which is empty.
+    pub(super) fn refill(&mut self, waiting: Waiting) -> io::Result<()> {
+        let Some((deadline, guard)) = self.begin_receive(waiting)? else { return Ok(()) };
+        (self.input.position, self.input.end) = (0, 0);
+        if self.input.buffer.is_empty() {
+            self.input.buffer = vec![0; BUFFER_BYTES];
+        }
+        let socket = self.link.socket.as_ref().expect("only a connection receives");
+        let answer = socket.recv_by(&mut self.input.buffer, deadline);
+        self.input.end = self.end_receive(answer, guard)?;
+        Ok(())
+    }
+
+    /// What comes before a receive: what was written is sent, and the wait begins, by the clock
+    /// that applies now. The patrol keeps that, see `link.rs`, so the receive itself has no
+    /// deadline. `None` when there is nothing more to receive.
+    fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, &'static str)>> {
+        if self.input.ended {
+            return if self.timed_out.is_some() { Err(timed_out()) } else { Ok(None) };
+        }
+        self.flush()?;
+        let (until, guard) = self.clocks.receive(self.received == 0);
+        self.link.wait(waiting, until);
+        if !self.running.is_draining() {
+            return Ok(Some((Deadline::Never, guard)));
+        }
+        match waiting {
+            // Between two requests, one that has already arrived is still answered.
+            Waiting::Between => Ok(Some((Deadline::Immediate, guard))),
+            Waiting::Reading if self.running.is_time_called() => Err(self.let_go()),
+            Waiting::Reading => Ok(Some((Deadline::Never, guard))),
+        }
+    }
+
+    /// What comes after a receive: what its answer means.
+    fn end_receive(&mut self, answer: io::Result<usize>, guard: &'static str) -> io::Result<usize> {
+        match self.link.resume() {
+            Some(Ending::LetGo) => return Err(self.let_go()),
+            Some(Ending::Overdue) => return Err(self.overdue(guard)),
+            None => {}
+        }
+        let count = match self.check(answer, guard) {
+            // A drain between two requests, and none has arrived.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            answer => answer?,
+        };
+        self.input.ended = count == 0;
+        self.received += count as u64;
+        if self.running.message_events && count > 0 {
+            self.tell_message(Direction::In, count);
+        }
+        Ok(count)
+    }
+
+    fn let_go(&mut self) -> io::Error {
+        self.drained = true;
+        stopping()
+    }
+
+    pub(super) fn overdue(&mut self, guard: &'static str) -> io::Error {
+        self.timed_out = Some(guard);
+        self.input.ended = true;
+        timed_out()
+    }
+
+    pub(super) fn discard_input(&self) {
+        let mut room = [0; 4096];
+        let mut discarded = 0;
+        while discarded < DISCARD_BYTES {
+            match self.socket().recv_by(&mut room, Deadline::Immediate) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => discarded += count,
+            }
+        }
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.input.rest().is_empty() && buffer.len() >= BUFFER_BYTES {
+            let begun = self.begin_receive(Waiting::Reading)?;
+            let Some((deadline, guard)) = begun else { return Ok(0) };
+            let answer = self.socket().recv_by(buffer, deadline);
+            return self.end_receive(answer, guard);
+        }
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Connection {
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.input.rest().is_empty() {
+            self.refill(Waiting::Reading)?;
+        }
+        Ok(self.input.rest())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.input.position = (self.input.position + count).min(self.input.end);
+    }
+}
