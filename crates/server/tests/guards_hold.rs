@@ -4,12 +4,9 @@
 mod support;
 
 use std::io::{self, BufRead, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use support::{ask, on_every_engine, read_all, serve};
+use support::{Notes, ask, on_every_engine, read_all, serve};
 use switchboard::{Connection, Engine, Guards};
 
 on_every_engine! {
@@ -102,21 +99,29 @@ fn the_limit_per_address_recovers(engine: Engine) {
 fn the_limit_of_connections_recovers(engine: Engine) {
     let guards =
         Guards { limit_connections: Some(2), limit_per_address: Some(100), ..Guards::default() };
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let seen = Arc::clone(&most);
+    let notes = Notes::new();
+    let log = notes.clone();
     let server = serve(engine, "127.0.0.1:0", guards, move |connection: &mut Connection| {
-        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+        log.add("+1");
         let mut line = String::new();
         let answer = connection.read_line(&mut line);
-        now.fetch_sub(1, SeqCst);
+        log.add("-1");
         answer.and_then(|_| connection.write_all(line.as_bytes()))
     });
     let clients: Vec<_> = (0..8).map(|_| server.client()).collect();
+    let able = if engine == Engine::Serial { 1 } else { 2 };
+    notes.until(|notes| notes.split(' ').count() == able as usize);
     for client in &clients {
         assert_eq!(ask(client, "ok\n", 3), "ok\n");
         assert_eq!(read_all(client).unwrap(), b"");
     }
     server.until(|counters| counters.closed == 8);
-    assert!(seen.load(SeqCst) <= if engine == Engine::Serial { 1 } else { 2 });
+    let steps = notes.read();
+    let steps = steps.split(' ').map(|step| step.parse::<i32>().unwrap());
+    let most = steps.scan(0, |now, step| {
+        *now += step;
+        Some(*now)
+    });
+    assert_eq!(most.max(), Some(able));
     server.stop().unwrap();
 }

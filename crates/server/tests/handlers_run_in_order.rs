@@ -5,7 +5,6 @@ mod support;
 
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex};
 
 use support::{ask, on_every_engine, read_all, serve};
 use switchboard::{Connection, Engine, Guards, Handler, Service, per_connection};
@@ -46,15 +45,14 @@ fn a_closure_serves_many_lines(engine: Engine) {
     server.stop().unwrap();
 }
 
-/// Notes its steps, and fails where it is told to.
+/// Tells its steps to its client, and fails where it is told to.
 struct Steps {
-    log: Arc<Mutex<Vec<&'static str>>>,
     fail: &'static str,
 }
 
 impl Steps {
-    fn step(&self, name: &'static str) -> io::Result<()> {
-        self.log.lock().unwrap().push(name);
+    fn step(&self, connection: &mut Connection, name: &str) -> io::Result<()> {
+        write!(connection, "{name} ")?;
         match self.fail == name {
             true => Err(io::Error::other("told to fail")),
             false => Ok(()),
@@ -63,48 +61,44 @@ impl Steps {
 }
 
 impl Handler for Steps {
-    fn setup(&mut self, _: &mut Connection) -> io::Result<()> {
-        self.step("setup")
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        self.step(connection, "setup")
     }
 
-    fn handle(&mut self, _: &mut Connection) -> io::Result<()> {
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
         assert!(self.fail != "panic", "told to panic");
-        self.step("handle")
+        self.step(connection, "handle")
     }
 
     fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
-        self.step("finish")?;
-        connection.write_all(b"bye")
+        self.step(connection, "finish")
     }
 }
 
-/// The steps of one connection, and what its client saw.
-fn steps(engine: Engine, fail: &'static str) -> (Vec<&'static str>, Vec<u8>) {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&log);
-    let service = per_connection(move || Steps { log: Arc::clone(&log), fail });
+/// The steps of one connection, as its client saw them.
+fn steps(engine: Engine, fail: &'static str) -> String {
+    let service = per_connection(move || Steps { fail });
     let server = serve(engine, "127.0.0.1:0", Guards::default(), service);
     let answer = read_all(&server.client()).unwrap();
     server.until(|counters| counters.closed == 1);
     server.stop().unwrap();
-    let steps = seen.lock().unwrap().clone();
-    (steps, answer)
+    String::from_utf8(answer).unwrap()
 }
 
 fn setup_handle_finish(engine: Engine) {
-    assert_eq!(steps(engine, ""), (vec!["setup", "handle", "finish"], b"bye".to_vec()));
+    assert_eq!(steps(engine, ""), "setup handle finish ");
 }
 
 fn finish_runs_after_an_error(engine: Engine) {
-    assert_eq!(steps(engine, "handle"), (vec!["setup", "handle", "finish"], b"bye".to_vec()));
+    assert_eq!(steps(engine, "handle"), "setup handle finish ");
 }
 
 fn finish_runs_after_a_panic(engine: Engine) {
-    assert_eq!(steps(engine, "panic"), (vec!["setup", "finish"], b"bye".to_vec()));
+    assert_eq!(steps(engine, "panic"), "setup finish ");
 }
 
 fn finish_does_not_run_after_a_failed_setup(engine: Engine) {
-    assert_eq!(steps(engine, "setup"), (vec!["setup"], b"".to_vec()));
+    assert_eq!(steps(engine, "setup"), "setup ");
 }
 
 fn a_panic_closes_one_connection(engine: Engine) {
@@ -127,7 +121,7 @@ fn a_panic_closes_one_connection(engine: Engine) {
     server.stop().unwrap();
 }
 
-/// Refuses everybody and counts the errors it is told of.
+/// Refuses everybody.
 struct Closed;
 
 impl Service for Closed {

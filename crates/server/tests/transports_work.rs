@@ -5,9 +5,8 @@ mod support;
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use support::{ask, on_every_engine, read_all, serve};
+use support::{Client, ask, on_every_engine, read_all, serve};
 use switchboard::socket::{Family, Type, UnixAddr};
 use switchboard::{Connection, Engine, Guards, Server, SockAddr, Socket};
 
@@ -111,8 +110,7 @@ fn unix_datagram(engine: Engine) {
     let client = Socket::new(Family::UNIX, Type::DGRAM, Default::default()).unwrap();
     client.bind(&SockAddr::Unix(UnixAddr::Unnamed)).unwrap();
     client.connect(&SockAddr::from(path.0.as_path())).unwrap();
-    client.set_timeout(Some(Duration::from_secs(10))).unwrap();
-    assert_eq!(ask(&client, "hello", 5), "HELLO");
+    assert_eq!(ask(&Client::from(client), "hello", 5), "HELLO");
     server.stop().unwrap();
     assert!(!path.0.exists());
 }
@@ -127,10 +125,7 @@ fn several_listeners(engine: Engine) {
         .unwrap();
     let (addresses, control) = (server.addresses(), server.control());
     let serving = std::thread::spawn(move || server.serve_forever());
-    let client = |index: usize| {
-        let endpoint = addresses[index].resolve().unwrap().remove(0);
-        Socket::connected(&endpoint, Default::default()).unwrap()
-    };
+    let client = |index: usize| Client::new(&addresses[index]);
     let tcp = client(0);
     assert_eq!(ask(&tcp, "tcp", 3), "TCP");
     drop(tcp);

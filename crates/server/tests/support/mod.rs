@@ -1,58 +1,82 @@
 //! What the suites share: a server on a thread, clients, a watchdog, and the mounting of one test
 //! on every engine.
+//!
+//! A handler may run in a process of its own, so no test looks at memory that a handler wrote: it
+//! looks at what came over the wire, at events and counters, and at [`Notes`]. And since such a
+//! process inherits every descriptor there is, no test counts on the end that closing one brings:
+//! a [`Client`] says goodbye by shutting down.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses its own part
+// Each test file uses its own part.
+#![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
+mod notes;
+
+use std::net::Shutdown;
+use std::ops::Deref;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use notes::Notes;
 use switchboard::{Control, Counters, Engine, Event, Guards, Result, Server, Service, Socket};
 
-/// Mounts each function `fn(Engine)` as a test on every engine.
-macro_rules! on_every_engine {
-    ($($test:ident)*) => {
-        mod serial { $(#[test] fn $test() { super::$test(switchboard::Engine::Serial); })* }
-        mod threads { $(#[test] fn $test() { super::$test(switchboard::Engine::Threads); })* }
-
-        #[test]
-        fn no_engine_is_left_out() {
-            use switchboard::Engine::{Serial, Threads};
-            assert_eq!(switchboard::Engine::ALL, [Serial, Threads]);
+/// The engines. A new one is one row here, and every suite runs on it.
+macro_rules! engines {
+    ([$($mount:tt)*] $what:tt) => {
+        $($mount)*! { $what
+            serial = Serial
+            threads = Threads
         }
     };
 }
 
-pub(crate) use on_every_engine;
-
-/// Aborts the test process if it lives longer than `limit`.
-pub struct Watchdog(Arc<AtomicBool>);
-
-impl Watchdog {
-    pub fn new(limit: Duration) -> Watchdog {
-        let done = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&done);
-        let name = std::thread::current().name().unwrap_or("a test").to_owned();
-        std::thread::spawn(move || {
-            let end = Instant::now() + limit;
-            while Instant::now() < end {
-                if seen.load(SeqCst) {
-                    return;
-                }
-                std::thread::park_timeout(Duration::from_millis(100));
-            }
-            eprintln!("watchdog: {name} took longer than {limit:?}");
-            std::process::abort();
-        });
-        Watchdog(done)
-    }
+/// Mounts each function `fn(Engine)` as a test on every engine.
+macro_rules! on_every_engine {
+    ($($test:ident)*) => {
+        $crate::support::engines! { [$crate::support::mount_engines] ($($test)*) }
+    };
 }
 
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
+macro_rules! mount_engines {
+    ($tests:tt $($module:ident = $engine:ident)*) => {
+        $(mod $module { $crate::support::mount_tests! { $engine $tests } })*
+
+        #[test]
+        fn no_engine_is_left_out() {
+            assert_eq!(switchboard::Engine::ALL, [$(switchboard::Engine::$engine),*]);
+        }
+    };
+}
+
+macro_rules! mount_tests {
+    ($engine:ident ($($test:ident)*)) => {
+        $(#[test] fn $test() {
+            let _watchdog = $crate::support::Watchdog::new();
+            super::$test(switchboard::Engine::$engine);
+        })*
+    };
+}
+
+pub(crate) use {engines, mount_engines, mount_tests, on_every_engine};
+
+/// Longer than any test takes that goes well, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Aborts the test process if it is not dropped in time: a test that hangs is a failure.
+pub struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
+
+impl Watchdog {
+    pub fn new() -> Watchdog {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let name = std::thread::current().name().unwrap_or("a test").to_owned();
+        std::thread::spawn(move || {
+            if receiver.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {name} took longer than {PATIENCE:?}");
+                std::process::abort();
+            }
+        });
+        Watchdog(sender)
     }
 }
 
@@ -63,7 +87,6 @@ pub struct Serving {
     /// Every event so far, printed.
     pub events: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<Result>>,
-    _watchdog: Watchdog,
 }
 
 /// Serves `service` at `address` on `engine`.
@@ -82,17 +105,13 @@ pub fn serve(engine: Engine, address: &str, guards: Guards, service: impl Servic
         address: server.addresses().remove(0),
         events,
         thread: Some(std::thread::spawn(move || server.serve_forever())),
-        _watchdog: Watchdog::new(Duration::from_secs(60)),
     }
 }
 
 impl Serving {
-    /// A client connected to the server, whose calls end after ten seconds.
-    pub fn client(&self) -> Socket {
-        let endpoint = self.address.resolve().unwrap().remove(0);
-        let socket = Socket::connected(&endpoint, Default::default()).unwrap();
-        socket.set_timeout(Some(Duration::from_secs(10))).unwrap();
-        socket
+    /// A client connected to the server.
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
     }
 
     /// Waits until the counters satisfy `condition`.
@@ -131,6 +150,39 @@ impl Drop for Serving {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// A connected socket whose calls end after ten seconds. Dropped, it shuts down, so that its peer
+/// learns of it even if a process that was forked meanwhile still has the descriptor.
+pub struct Client(Socket);
+
+impl Client {
+    pub fn new(address: &switchboard::Address) -> Client {
+        let endpoint = address.resolve().unwrap().remove(0);
+        Client::from(Socket::connected(&endpoint, Default::default()).unwrap())
+    }
+}
+
+impl From<Socket> for Client {
+    fn from(socket: Socket) -> Client {
+        socket.set_timeout(Some(Duration::from_secs(10))).unwrap();
+        Client(socket)
+    }
+}
+
+impl Deref for Client {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.0
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // The peer may be gone already, and a datagram socket has nobody to tell.
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
