@@ -1,16 +1,68 @@
 //! Stackful coroutines on which blocking-style code runs by the hundred thousand.
 //!
-//! This room is empty. What will live here: stacks cut from one slab, switching, one reactor per
-//! worker thread (epoll, io_uring), timers, `spawn`, `sleep`, `sync`, and the [`socket::seam`]
-//! driver that parks a coroutine where a thread would sleep. Its rules are fixed already:
+//! ```
+//! use socket::{Family, Socket, Type};
 //!
-//! 1. A coroutine never leaves its worker thread, so thread-locals, `Rc` and guards stay sound and
-//!    the interface can be safe.
-//! 2. Cancelling means that the blocked call returns an error. Forced unwinding is the last resort.
-//! 3. Nothing suspends while the thread is panicking.
-//! 4. `finish` of a handler runs from the engine, never from a `Drop`.
-//! 5. A stack overflow says which connection it was.
+//! let heard = coroutine::run(|| {
+//!     let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+//!     // Runs on a stack of its own, on this thread. Where it would block, others run.
+//!     coroutine::spawn(move || left.send_all(b"hello"));
+//!     let mut buffer = [0; 5];
+//!     right.recv_exact(&mut buffer)?;
+//!     std::io::Result::Ok(buffer)
+//! })??;
+//! assert_eq!(&heard, b"hello");
+//! # std::io::Result::Ok(())
+//! ```
+//! A [`Worker`] is one thread with its coroutines. While it runs it is that thread's
+//! [driver](socket::seam): a socket's call that would block suspends the coroutine, and so does
+//! every protocol crate that reads and writes through a socket, without knowing it.
 //!
-//! What it deliberately will not do: migrate work between threads, or colour functions.
+//! ```text
+//!   handler ─► Socket::recv ─► seam ─► driver ─► reactor ── would block ──► scheduler
+//!   (a stack of the slab)                (epoll)                (next coroutine)
+//! ```
+//! The rules that make this sound in safe Rust:
+//!
+//! 1. A coroutine never leaves its worker's thread, so thread-locals, `Rc` and guards stay sound.
+//! 2. Cancelling means that the blocked call returns an error. Unwinding by force is the last
+//!    resort, and what does not even heed that is abandoned, never freed.
+//! 3. Nothing is suspended while its thread is panicking: a call that would have to wait then fails.
+//! 4. Every stack has guards, and an overflow says which coroutine it was.
+//! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
+//!    `coroutine::sync` has locks that do not.
+//!
+//! What it deliberately does not do: migrate work between threads, colour functions, or make code
+//! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).
+//!
+//! # Platform
+//! Linux 5.10 or later, x86-64 and aarch64.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+#[expect(unused, reason = "sync and parker use the rest")]
+pub(crate) mod atomic;
+mod blocking;
+mod caller;
+mod clock;
+mod current;
+mod driver;
+mod forced;
+mod join;
+mod list;
+mod mailbox;
+mod reactor;
+mod remote;
+mod scheduler;
+mod slot;
+mod stack;
+mod timers;
+mod worker;
+
+pub use caller::{blocking, in_coroutine, is_cancelled, sleep, yield_now};
+pub use forced::is_cancel;
+pub use join::{Builder, JoinHandle, spawn};
+pub use list::{Described, list};
+pub use remote::{Held, Remote};
+pub use slot::WaitsFor;
+pub use worker::{Ended, Settings, Worker, run};

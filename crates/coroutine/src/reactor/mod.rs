@@ -1,0 +1,22 @@
+//! The reactor: how a coroutine's call on a descriptor becomes a system call and a wait.
+//!
+//! This is all that the rest of the crate knows of it, and another one may take its place:
+//!
+//! * `perform` does one operation of the seam for a coroutine, and `wait_any` waits for several;
+//!   both park the coroutine by the scheduler's `park`.
+//! * `poll` looks what has happened, sleeping at most so long, and wakes by the scheduler's
+//!   `unpark`.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `epoll.rs` | attempt first, park on "would block", attempt again on an edge |
+//! | `registration.rs` | what is known of one descriptor, and whether it still is that one |
+//! | `waiters.rs` | who waits for it: a list of nodes on the waiters' own stacks |
+//! | `attempt.rs` | one attempt that never blocks, also where the kernel has no flag for that |
+
+mod attempt;
+mod epoll;
+mod registration;
+mod waiters;
+
+pub(crate) use epoll::Epoll as Reactor;

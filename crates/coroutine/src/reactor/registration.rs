@@ -1,0 +1,170 @@
+//! What is known of the descriptors: one entry for each number.
+//!
+//! ```text
+//!   number ─► chunk of 256 ─► entry { word, drained, …, waiters }
+//!                                      ║ equal?
+//!   socket's memory word ══════════════╝   worker's number : generation
+//!   event's data            ── number : generation ──► the same entry, the same generation?
+//! ```
+//! A number is used again when its descriptor is closed, and one file can have several numbers. So
+//! an entry is believed only where the generation agrees: the socket's word says that *this* socket
+//! was registered by *this* worker, the event's data that the event is of *this* registration.
+//! Anything else is registered anew (where the kernel says `EEXIST`, the file is the same and its
+//! data is put right) or ignored. Closing therefore needs no bookkeeping at all.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::waiters::Waiters;
+
+/// Entries that are allocated at once.
+const CHUNK: usize = 256;
+
+/// What is known of the descriptor of one number.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// What a socket of this registration has in its memory word; zero: nothing is registered.
+    pub(crate) word: Cell<u64>,
+    pub(crate) generation: Cell<u32>,
+    /// A read would find nothing, unless an event tells.
+    pub(crate) drained: Cell<bool>,
+    /// How far a short read can be trusted.
+    pub(crate) trust: Cell<Trust>,
+    /// epoll does not take it: it is a file, and always ready.
+    pub(crate) always_ready: Cell<bool>,
+    pub(crate) waiters: Waiters,
+}
+
+/// Whether a read that did not fill its buffer has emptied the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Not asked yet; so many short reads so far.
+    Unknown(u8),
+    /// Yes: it is TCP.
+    Yes,
+    /// No, or no longer.
+    No,
+}
+
+impl Registration {
+    const fn new() -> Registration {
+        Registration {
+            word: Cell::new(0),
+            generation: Cell::new(0),
+            drained: Cell::new(false),
+            trust: Cell::new(Trust::Unknown(0)),
+            always_ready: Cell::new(false),
+            waiters: Waiters::new(),
+        }
+    }
+
+    /// Notes a read that did not fill its buffer.
+    ///
+    /// A TCP socket's queue is empty then, and whatever comes later makes a new edge, with these
+    /// exceptions, in which the next read is attempted as if nothing were known: urgent data, at
+    /// which reads stop short, and an end of the stream or an error. epoll reports each of them
+    /// (`EPOLLPRI`, `EPOLLRDHUP`, `EPOLLHUP`, `EPOLLERR`), before or after this read; before, and
+    /// [`no_longer`](Self::no_longer) has been called; after, and it is an edge. Sockets of other
+    /// kinds stop short for more reasons (Unix sockets between two senders' credentials), and so do
+    /// upper layer protocols in the kernel (TLS).
+    #[inline]
+    pub(crate) fn note_short_read(&self, fd: BorrowedFd<'_>) {
+        match self.trust.get() {
+            Trust::Yes => self.drained.set(true),
+            Trust::No => {}
+            // Three system calls to find out: not for a connection of a single request.
+            Trust::Unknown(count) if count < 2 => self.trust.set(Trust::Unknown(count + 1)),
+            Trust::Unknown(_) => {
+                self.trust.set(if is_plain_tcp(fd) { Trust::Yes } else { Trust::No });
+            }
+        }
+    }
+
+    /// Notes that short reads prove nothing any more.
+    #[inline]
+    pub(crate) fn no_longer(&self) {
+        self.trust.set(Trust::No);
+    }
+
+    /// Forgets everything but who waits, for a new file of the same number, or the same again.
+    pub(crate) fn begin(&self, word: u64) {
+        self.word.set(word);
+        self.drained.set(false);
+        self.trust.set(Trust::Unknown(0));
+        self.always_ready.set(false);
+    }
+}
+
+/// All entries. They are allocated as numbers appear, and never move.
+#[derive(Debug, Default)]
+pub(crate) struct Registrations {
+    chunks: RefCell<Vec<OnceCell<Box<[Registration]>>>>,
+}
+
+impl Registrations {
+    /// The entry of a descriptor's number.
+    #[inline]
+    pub(crate) fn of(&self, fd: BorrowedFd<'_>) -> &Registration {
+        let number = fd.as_raw_fd() as usize;
+        self.find(number).unwrap_or_else(|| self.grow(number))
+    }
+
+    /// The entry of this number, if there is one.
+    #[inline]
+    pub(crate) fn find(&self, number: usize) -> Option<&Registration> {
+        let chunks = self.chunks.borrow();
+        let entry: *const Registration =
+            &raw const chunks.get(number / CHUNK)?.get()?[number % CHUNK];
+        // SAFETY: an entry is on the heap, in a box that is neither moved nor dropped nor borrowed
+        // for writing before `self` is dropped: growing moves the boxes only.
+        Some(unsafe { &*entry })
+    }
+
+    #[cold]
+    fn grow(&self, number: usize) -> &Registration {
+        let mut chunks = self.chunks.borrow_mut();
+        while chunks.len() <= number / CHUNK {
+            chunks.push(OnceCell::new());
+        }
+        chunks[number / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Registration::new()).collect());
+        drop(chunks);
+        self.find(number).expect("the entry has just been made")
+    }
+}
+
+/// Whether it is a TCP socket without an upper layer protocol.
+#[cold]
+fn is_plain_tcp(fd: BorrowedFd<'_>) -> bool {
+    let is = |option, wanted: &[libc::c_int]| {
+        integer(fd, option).is_some_and(|value| wanted.contains(&value))
+    };
+    is(libc::SO_DOMAIN, &[libc::AF_INET, libc::AF_INET6])
+        && is(libc::SO_TYPE, &[libc::SOCK_STREAM])
+        && is(libc::SO_PROTOCOL, &[libc::IPPROTO_TCP])
+        && !has_upper_layer(fd)
+}
+
+fn integer(fd: BorrowedFd<'_>, option: libc::c_int) -> Option<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let room = (&raw mut value).cast();
+    // SAFETY: `room` has the `length` bytes that the call may write, and both outlive it.
+    let answer = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, room, &raw mut length)
+    };
+    (answer == 0).then_some(value)
+}
+
+/// `TCP_ULP`: a name, or nothing.
+fn has_upper_layer(fd: BorrowedFd<'_>) -> bool {
+    let mut name = [0u8; 16];
+    let mut length = name.len() as libc::socklen_t;
+    let room = name.as_mut_ptr().cast();
+    // SAFETY: `room` has the `length` bytes that the call may write, and both outlive it.
+    let answer = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_TCP, libc::TCP_ULP, room, &raw mut length)
+    };
+    answer != 0 || length != 0
+}

@@ -1,0 +1,180 @@
+//! A worker as other threads see it: a mailbox, a bell, and a word that says who is running.
+//!
+//! The bell is an eventfd in the worker's reactor, rung only while the worker sleeps. It is never
+//! read: the reactor hears each ring as an edge, and a counter of 64 bits does not overflow.
+//!
+//! What it deliberately does not offer: anything that reaches into a worker's coroutines from
+//! outside. Everything is a letter.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::mailbox::Mailbox;
+use crate::stack::slab::CHUNK;
+
+/// What other threads want of a worker.
+pub(crate) enum Letter {
+    /// Wake the coroutine of this slot and generation.
+    Wake(u32, u32),
+    /// Cancel it.
+    Cancel(u32, u32),
+    /// Run this as a coroutine of this name.
+    Spawn(String, Box<dyn FnOnce() + Send>),
+}
+
+/// What a worker shares with all threads.
+pub(crate) struct Shared {
+    mailbox: Mailbox<Letter>,
+    bell: OwnedFd,
+    /// In the low half the number of the running slot, plus one; in the high half the count of
+    /// resumes. Zero in the low half: none runs.
+    running: AtomicU64,
+    sample: Mutex<Option<(u64, Instant)>>,
+    names: Box<[OnceLock<Names>]>,
+    takes_spawns: AtomicBool,
+}
+
+type Names = Box<[Mutex<String>]>;
+
+/// A handle to a running [`Worker`](crate::Worker), for any thread.
+#[derive(Clone)]
+pub struct Remote(pub(crate) Arc<Shared>);
+
+/// A coroutine that has kept its worker to itself, see [`Remote::held`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// For how long, at least.
+    pub since: Duration,
+}
+
+impl Remote {
+    /// Runs `body` as a coroutine of the worker. May be called from any thread and any coroutine;
+    /// `body` begins some time later. If the worker has no stack left, it begins when another
+    /// coroutine has ended.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when the worker's main function has returned. `body` is dropped then, and also,
+    /// without an error, if that happens before it could begin.
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let open = self.0.takes_spawns.load(Ordering::Acquire);
+        match open && self.0.post(Letter::Spawn(name.into(), Box::new(body))) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the worker has ended")),
+        }
+    }
+
+    /// Which coroutine has run without giving way since the previous call of this function, and
+    /// for how long at least. A watchdog asks every now and then; the worker itself pays one store
+    /// each time it resumes a coroutine.
+    ///
+    /// `None` when none runs, or another one than at the previous call.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let running = self.0.running.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let mut sample = self.0.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = (running as u32).checked_sub(1)?;
+        match *sample {
+            Some((before, first)) if before == running => {
+                Some(Held { name: self.0.name(number), since: now.duration_since(first) })
+            }
+            _ => {
+                *sample = Some((running, now));
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.0).finish()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(coroutines: usize) -> io::Result<Shared> {
+        Ok(Shared {
+            mailbox: Mailbox::new(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            running: AtomicU64::new(0),
+            sample: Mutex::new(None),
+            names: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            takes_spawns: AtomicBool::new(true),
+        })
+    }
+
+    /// Refuses every later [`Remote::spawn`].
+    pub(crate) fn refuse_spawns(&self) {
+        self.takes_spawns.store(false, Ordering::Release);
+    }
+
+    /// Posts a letter, and rings if need be. False: nobody will ever read it.
+    pub(crate) fn post(&self, letter: Letter) -> bool {
+        let Ok(ring) = self.mailbox.post(letter) else { return false };
+        if ring {
+            // It can only fail after 2^64 rings, each of which the reactor would still have heard.
+            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        }
+        true
+    }
+
+    pub(crate) fn mailbox(&self) -> &Mailbox<Letter> {
+        &self.mailbox
+    }
+
+    pub(crate) fn bell(&self) -> &OwnedFd {
+        &self.bell
+    }
+
+    /// Notes that slot `number` runs from now on.
+    #[inline]
+    pub(crate) fn note_running(&self, number: u32) {
+        let count = self.running.load(Ordering::Relaxed) & !0xffff_ffff;
+        let next = count.wrapping_add(1 << 32) | (u64::from(number) + 1);
+        self.running.store(next, Ordering::Relaxed);
+    }
+
+    /// Notes that none does.
+    #[inline]
+    pub(crate) fn note_idle(&self) {
+        let count = self.running.load(Ordering::Relaxed) & !0xffff_ffff;
+        self.running.store(count, Ordering::Relaxed);
+    }
+
+    /// Names the coroutine in slot `number`.
+    pub(crate) fn set_name(&self, number: u32, name: String) {
+        let names = self.names[number as usize / CHUNK]
+            .get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect());
+        *names[number as usize % CHUNK].lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// The name of the coroutine in slot `number`, or of the last one that was.
+    pub(crate) fn name(&self, number: u32) -> String {
+        let name = self.name_of(number).map(Mutex::lock);
+        name.map_or(String::new(), |name| name.unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// The place of the name, for the handler of a fault, which may not wait for it.
+    pub(crate) fn name_of(&self, number: u32) -> Option<&Mutex<String>> {
+        self.names.get(number as usize / CHUNK)?.get()?.get(number as usize % CHUNK)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("bell", &self.bell).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,419 @@
+//! The scheduler of one worker: which coroutine runs next, and how it gives way.
+//!
+//! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has to,
+//! after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of one
+//! thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
+//!
+//! ```text
+//!   worker's stack:      turn ─► resume ─┐                    ┌─► next
+//!   ─────────────────────────────────────┼────────────────────┼──────
+//!   coroutine's stack:                   └─► … recv ─► park ──┘
+//! ```
+//! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One that
+//! is unwound by force is resumed once more, and its wait turns into an unwinding with a payload of
+//! ours. What then still wants to wait is refused, and one that does not take the hint is abandoned:
+//! it stays suspended, its stack stays where it is, and what it borrowed stays valid.
+//!
+//! What it deliberately does not know: descriptors, the reactor, other threads.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::panic::resume_unwind;
+
+use corosensei::CoroutineResult;
+
+use crate::clock::{Moment, NEVER};
+use crate::forced::Forced;
+use crate::slot::{CANCELLED, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT, UNWINDING, WaitsFor};
+use crate::stack::slab::{CHUNK, Slab, SlotStack};
+
+/// Operations that a coroutine may complete before others get their turn.
+pub(crate) const BUDGET: u32 = 64;
+
+/// So many calls of a cancelled coroutine fail before one of them gives way to others; and so many
+/// of one that is unwound by force before it is abandoned.
+pub(crate) const REFUSALS: u32 = 128;
+
+/// How a suspension ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// Somebody woke it, or nobody did: look at what is waited for.
+    Woken,
+    /// The deadline has passed.
+    TimedOut,
+    /// The coroutine is cancelled; it was not, or not for long, suspended.
+    Cancelled,
+    /// It may not be suspended: its thread is panicking.
+    Refused,
+}
+
+/// What may end a suspension, beside its deadline and an unwinding by force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Ends {
+    /// A wake by the reactor, or a cancel.
+    Event = CANCELLED | UNWINDING,
+    /// A wake, also an earlier one, or a cancel.
+    WakeOrCancel = PERMIT | CANCELLED | UNWINDING,
+    /// A wake, also an earlier one; a cancel does not.
+    Wake = PERMIT | UNWINDING,
+}
+
+/// See the head of this file.
+pub(crate) struct Scheduler {
+    slab: Slab,
+    slots: Box<[OnceCell<Box<[Slot]>>]>,
+    first: Cell<Option<SlotRef>>,
+    last: Cell<Option<SlotRef>>,
+    running: Cell<Option<SlotRef>>,
+    timers: RefCell<crate::timers::Timers>,
+    /// What is left of the running coroutine's budget.
+    budget: Cell<u32>,
+    alive: Cell<usize>,
+    abandoned: Cell<usize>,
+    next_id: Cell<u64>,
+    /// The cheap clock, as of this turn.
+    time: Cell<Moment>,
+}
+
+impl Scheduler {
+    pub(crate) fn new(slab: Slab, coroutines: usize) -> Scheduler {
+        Scheduler {
+            slab,
+            slots: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceCell::new()).collect(),
+            first: Cell::new(None),
+            last: Cell::new(None),
+            running: Cell::new(None),
+            timers: RefCell::default(),
+            budget: Cell::new(BUDGET),
+            alive: Cell::new(0),
+            abandoned: Cell::new(0),
+            next_id: Cell::new(0),
+            time: Cell::new(crate::clock::coarse()),
+        }
+    }
+
+    /// A slot and a stack for [`spawn`](Self::spawn).
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn reserve(&self) -> io::Result<(SlotRef, SlotStack)> {
+        let (number, stack) = self.slab.take()?;
+        Ok((self.slot(number), stack))
+    }
+
+    /// Makes a coroutine of `body` in a slot that [`reserve`](Self::reserve) gave, ready to run,
+    /// with `flags`.
+    pub(crate) fn spawn(
+        &self,
+        slot: SlotRef,
+        stack: SlotStack,
+        body: Box<dyn FnOnce()>,
+        flags: u32,
+    ) {
+        let fiber = Fiber::with_stack(stack, move |yielder, ()| {
+            slot.yielder.set(yielder);
+            crate::forced::run(slot, body);
+        });
+        // SAFETY: the slot is free, so nobody resumes or looks at a fiber in it.
+        unsafe { *slot.fiber.get() = Some(ManuallyDrop::new(fiber)) };
+        slot.flags.set(flags);
+        slot.refusals.set(0);
+        slot.id.set(self.next_id.get());
+        self.next_id.set(self.next_id.get() + 1);
+        self.alive.set(self.alive.get() + 1);
+        self.make_ready(slot);
+    }
+
+    /// The coroutine whose stack this is called on.
+    #[inline]
+    pub(crate) fn running(&self) -> Option<SlotRef> {
+        self.running.get()
+    }
+
+    /// The next coroutine in the run queue.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<SlotRef> {
+        let slot = self.first.get()?;
+        self.first.set(slot.next.get());
+        if self.first.get().is_none() {
+            self.last.set(None);
+        }
+        Some(slot)
+    }
+
+    #[inline]
+    pub(crate) fn has_ready(&self) -> bool {
+        self.first.get().is_some()
+    }
+
+    /// Runs a ready coroutine until it gives way or is done. Only the worker's loop may.
+    #[inline]
+    pub(crate) fn resume(&self, slot: SlotRef) {
+        slot.state.set(State::Running);
+        self.budget.set(BUDGET);
+        self.running.set(Some(slot));
+        // SAFETY: only this function touches the fiber of a slot that is not free, and it is never
+        // entered twice for one slot: a coroutine cannot call the worker's loop.
+        let fiber = unsafe { &mut *slot.fiber.get() };
+        let fiber = fiber.as_mut().expect("a ready slot has a fiber");
+        let result = fiber.resume(());
+        self.running.set(None);
+        if let CoroutineResult::Return(()) = result {
+            self.finish(slot);
+        }
+    }
+
+    /// Puts a coroutine at the end of the run queue.
+    #[inline]
+    pub(crate) fn make_ready(&self, slot: SlotRef) {
+        slot.state.set(State::Ready);
+        slot.next.set(None);
+        match self.last.replace(Some(slot)) {
+            Some(last) => last.next.set(Some(slot)),
+            None => self.first.set(Some(slot)),
+        }
+    }
+
+    /// Wakes a coroutine that is parked. Any other one is left as it is.
+    #[inline]
+    pub(crate) fn unpark(&self, slot: SlotRef) {
+        if slot.state.get() == State::Parked {
+            self.make_ready(slot);
+        }
+    }
+
+    /// Gives the coroutine its permit, and wakes it. One that has ended is ignored.
+    pub(crate) fn wake(&self, number: u32, generation: u32) {
+        if let Some(slot) = self.living(number, generation) {
+            slot.raise(PERMIT);
+            self.unpark(slot);
+        }
+    }
+
+    /// Cancels a coroutine. One that has ended is ignored.
+    pub(crate) fn cancel(&self, number: u32, generation: u32) {
+        if let Some(slot) = self.living(number, generation) {
+            slot.raise(CANCELLED);
+            self.unpark(slot);
+        }
+    }
+
+    /// Suspends the running coroutine `me` until something that `ends` it happens or `deadline`
+    /// has passed.
+    #[inline]
+    pub(crate) fn park(
+        &self,
+        me: SlotRef,
+        deadline: Moment,
+        waits_for: WaitsFor,
+        ends: Ends,
+    ) -> Resumed {
+        if me.has(ends as u32)
+            && let Some(answer) = self.before_parking(me, ends)
+        {
+            return answer;
+        }
+        if std::thread::panicking() {
+            return Resumed::Refused;
+        }
+        if deadline != NEVER {
+            self.timers.borrow_mut().set(me, deadline);
+        }
+        me.state.set(State::Parked);
+        self.switch(me, waits_for);
+        if deadline != NEVER {
+            me.deadline.set(NEVER);
+        }
+        if me.has(ends as u32 | TIMED_OUT) { self.after_parking(me, ends) } else { Resumed::Woken }
+    }
+
+    /// Lets the others run first. Does nothing where the coroutine may not be suspended.
+    pub(crate) fn yield_now(&self, me: SlotRef) {
+        if me.has(UNWINDING) {
+            return self.unwind(me);
+        }
+        if !std::thread::panicking() {
+            self.make_ready(me);
+            self.switch(me, WaitsFor::Turn);
+            if me.has(UNWINDING) {
+                self.unwind(me);
+            }
+        }
+    }
+
+    /// Counts a completed operation, and lets the others run if there were many.
+    #[inline]
+    pub(crate) fn spend(&self, me: SlotRef) {
+        let left = self.budget.get();
+        if left == 0 {
+            self.budget.set(BUDGET);
+            return self.yield_now(me);
+        }
+        self.budget.set(left - 1);
+    }
+
+    /// Counts a call that fails because the coroutine is cancelled or unwinding.
+    #[cold]
+    pub(crate) fn refuse(&self, me: SlotRef) {
+        let refusals = me.refusals.get() + 1;
+        me.refusals.set(refusals);
+        if std::thread::panicking() || !refusals.is_multiple_of(REFUSALS) {
+            return;
+        }
+        if me.has(UNWINDING) {
+            self.abandon_running(me);
+        }
+        self.yield_now(me);
+    }
+
+    /// The two things for which a parking ends before it began.
+    #[cold]
+    fn before_parking(&self, me: SlotRef, ends: Ends) -> Option<Resumed> {
+        if me.has(UNWINDING) {
+            self.unwind(me);
+            return Some(Resumed::Refused);
+        }
+        if ends != Ends::Event && me.has(PERMIT) {
+            me.lower(PERMIT);
+            return Some(Resumed::Woken);
+        }
+        self.refuse(me);
+        Some(Resumed::Cancelled)
+    }
+
+    #[cold]
+    fn after_parking(&self, me: SlotRef, ends: Ends) -> Resumed {
+        let timed_out = me.has(TIMED_OUT);
+        me.lower(TIMED_OUT);
+        if me.has(UNWINDING) {
+            self.unwind(me);
+            return Resumed::Refused;
+        }
+        if ends != Ends::Event && me.has(PERMIT) {
+            me.lower(PERMIT);
+            return Resumed::Woken;
+        }
+        if ends != Ends::Wake && me.has(CANCELLED) {
+            return Resumed::Cancelled;
+        }
+        if timed_out { Resumed::TimedOut } else { Resumed::Woken }
+    }
+
+    /// Unwinds the running coroutine from here, unless it already is unwinding.
+    #[cold]
+    fn unwind(&self, me: SlotRef) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.refuse(me);
+        resume_unwind(Box::new(Forced));
+    }
+
+    #[inline]
+    fn switch(&self, me: SlotRef, waits_for: WaitsFor) {
+        me.waits_for.set(waits_for);
+        me.since.set(self.time.get());
+        let yielder = me.yielder.get();
+        // SAFETY: `me` is running, so its root has noted its yielder, which stays where it is, at
+        // the base of the stack this runs on, until the root returns.
+        unsafe { (*yielder).suspend(()) };
+    }
+
+    /// Suspends the running coroutine for ever.
+    #[cold]
+    fn abandon_running(&self, me: SlotRef) -> ! {
+        self.abandon(me);
+        loop {
+            self.switch(me, WaitsFor::Another);
+        }
+    }
+
+    /// Leaves a coroutine that is not in the run queue as it is, for ever.
+    pub(crate) fn abandon(&self, slot: SlotRef) {
+        slot.state.set(State::Abandoned);
+        self.slab.abandon(slot.number);
+        self.alive.set(self.alive.get() - 1);
+        self.abandoned.set(self.abandoned.get() + 1);
+    }
+
+    /// Takes a returned coroutine out of its slot, and both are free again.
+    fn finish(&self, slot: SlotRef) {
+        // SAFETY: the fiber has returned, and `resume`, which alone touches it, has let go of it.
+        let fiber = unsafe { &mut *slot.fiber.get() }.take();
+        let fiber = fiber.expect("a slot that ran has a fiber");
+        self.slab.give_back(slot.number, ManuallyDrop::into_inner(fiber).into_stack());
+        slot.state.set(State::Free);
+        slot.generation.set(slot.generation.get().wrapping_add(1));
+        self.alive.set(self.alive.get() - 1);
+    }
+
+    /// The slot, if that coroutine is still in it.
+    fn living(&self, number: u32, generation: u32) -> Option<SlotRef> {
+        let chunk = self.slots.get(number as usize / CHUNK)?.get()?;
+        let slot = &chunk[number as usize % CHUNK];
+        let same = slot.generation.get() == generation && slot.is_alive();
+        // SAFETY: as in `slot`.
+        same.then(|| unsafe { SlotRef::new(slot) })
+    }
+
+    fn slot(&self, number: u32) -> SlotRef {
+        let first = number / CHUNK as u32 * CHUNK as u32;
+        let chunk = self.slots[number as usize / CHUNK]
+            .get_or_init(|| (first..).take(CHUNK).map(Slot::new).collect());
+        // SAFETY: a chunk is never moved or dropped before the scheduler is, and references to
+        // slots are kept by the scheduler, by the reactor beside it and on stacks of coroutines,
+        // none of which runs after that.
+        unsafe { SlotRef::new(&chunk[number as usize % CHUNK]) }
+    }
+
+    /// Every slot with a coroutine that may still run.
+    pub(crate) fn all(&self) -> impl Iterator<Item = SlotRef> {
+        let slots = self.slots.iter().filter_map(OnceCell::get).flatten();
+        // SAFETY: as in `slot`.
+        slots.filter(|slot| slot.is_alive()).map(|slot| unsafe { SlotRef::new(slot) })
+    }
+
+    /// Wakes everyone whose deadline has passed, in the order of the deadlines.
+    pub(crate) fn fire(&self, now: Moment) {
+        while let Some(slot) = { self.timers.borrow_mut().due(now) } {
+            slot.deadline.set(NEVER);
+            if slot.state.get() == State::Parked {
+                slot.raise(TIMED_OUT);
+                self.make_ready(slot);
+            }
+        }
+    }
+
+    /// No later than the next deadline.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Moment {
+        self.timers.borrow().next()
+    }
+
+    /// What the coroutine in slot `number` is called by [`list`](crate::list).
+    pub(crate) fn id_of(&self, number: u32) -> u64 {
+        self.slot(number).id.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_time(&self, time: Moment) {
+        self.time.set(time);
+    }
+
+    pub(crate) fn slab(&self) -> &Slab {
+        &self.slab
+    }
+
+    /// How many coroutines may still run.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive.get()
+    }
+
+    pub(crate) fn abandoned(&self) -> usize {
+        self.abandoned.get()
+    }
+}

@@ -1,0 +1,11 @@
+//! Stacks: where they come from, what guards them, and what happens when one overflows.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `slab.rs` | all stacks of a worker are slots of a few large mappings |
+//! | `guard.rs` | pages that nobody can touch, without a mapping each |
+//! | `overflow.rs` | a fault in such a page says which coroutine it was |
+
+pub(crate) mod guard;
+pub(crate) mod overflow;
+pub(crate) mod slab;

@@ -1,0 +1,245 @@
+//! The slab: all stacks of a worker, as equal slots of a few large reservations.
+//!
+//! ```text
+//!   one chunk: 256 slots, one mapping, made when the one before is full
+//!   ├ guard ┼──── slot 0 ────┼ guard ┼──── slot 1 ────┼ guard ┼ … ┼─── slot 255 ───┼ guard ┤
+//!           ▲ limit     base ▲
+//!             ◄── grows down
+//! ```
+//! A slot costs address space; memory only where it was touched. Guards are installed when a slot
+//! is used for the first time. Free slots are a list of numbers outside the stacks, last in first
+//! out, so that a slot in use again is a warm one. Slots that lay free from one
+//! [sweep](Slab::sweep) to the next are cold, and their pages go back to the system: nothing is
+//! given back per coroutine, and one deep call does not keep its pages for ever.
+//!
+//! A chunk with an abandoned stack in it is never unmapped: somebody may still point there.
+//!
+//! Deliberately absent: stacks of different sizes in one slab, and stacks that grow.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::num::NonZeroUsize;
+
+use corosensei::stack::{Stack, StackPointer};
+
+use super::guard::{self, Guards, page_bytes};
+
+/// Slots in a chunk.
+pub(crate) const CHUNK: usize = 256;
+
+/// The size of a guard in pages. Rust touches each page of a frame in turn, C does not, so a guard
+/// has to be larger than a careless C frame.
+const GUARD_PAGES: usize = 16;
+
+/// The smallest stack, in pages: a panic with its message needs half of it.
+const LEAST_PAGES: usize = 4;
+
+/// The stacks of one worker.
+#[derive(Debug)]
+pub(crate) struct Slab {
+    guards: Guards,
+    stack_bytes: usize,
+    guard_bytes: usize,
+    limit: usize,
+    chunks: RefCell<Vec<Chunk>>,
+    /// How many slots have ever been used; the next new one has this number.
+    carved: Cell<usize>,
+    free: RefCell<Free>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: usize,
+    /// Whether it must stay mapped for ever.
+    leaked: bool,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    slots: Vec<u32>,
+    /// So many at the bottom have no pages.
+    clean: usize,
+    /// So many at the bottom have not been used since the last sweep.
+    cold: usize,
+}
+
+/// The memory of one slot.
+#[derive(Debug)]
+pub(crate) struct SlotStack {
+    base: StackPointer,
+    limit: StackPointer,
+}
+
+// SAFETY: `limit..base` is one slot of a slab, which nobody else has until it is given back; the
+// page below `limit` is a guard (`Slab::carve`), and it is never smaller than `LEAST_PAGES`.
+unsafe impl Stack for SlotStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        self.limit
+    }
+}
+
+impl Slab {
+    /// A slab of up to `limit` stacks of at least `stack_bytes`, none of them mapped yet.
+    pub(crate) fn new(stack_bytes: usize, limit: usize, guards: Guards) -> Slab {
+        let page = page_bytes();
+        let pages = stack_bytes.div_ceil(page).max(LEAST_PAGES);
+        Slab {
+            guards,
+            stack_bytes: pages * page,
+            guard_bytes: GUARD_PAGES * page,
+            limit: limit.min(guards.most_stacks()),
+            chunks: RefCell::default(),
+            carved: Cell::new(0),
+            free: RefCell::default(),
+        }
+    }
+
+    /// A slot that nobody uses, and its number.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, saying which limit has been reached.
+    pub(crate) fn take(&self) -> io::Result<(u32, SlotStack)> {
+        let slot = match self.free.borrow_mut().pop() {
+            Some(slot) => slot,
+            None => self.carve()?,
+        };
+        Ok((slot, self.stack(slot)))
+    }
+
+    /// Takes a slot back whose coroutine is done.
+    pub(crate) fn give_back(&self, slot: u32, _done: SlotStack) {
+        self.free.borrow_mut().slots.push(slot);
+    }
+
+    /// Leaves a slot to its suspended coroutine for ever.
+    pub(crate) fn abandon(&self, slot: u32) {
+        self.chunks.borrow_mut()[slot as usize / CHUNK].leaked = true;
+    }
+
+    /// Gives back the pages of slots that were free all the time since the last sweep. Answers
+    /// whether another sweep will find more.
+    pub(crate) fn sweep(&self) -> bool {
+        let mut free = self.free.borrow_mut();
+        for at in free.clean..free.cold {
+            let stack = self.stack(free.slots[at]);
+            // SAFETY: the slot is free: its last coroutine is done and no other has it yet.
+            unsafe { guard::discard(stack.limit.get(), self.stack_bytes) };
+        }
+        free.clean = free.cold.max(free.clean);
+        free.cold = free.slots.len();
+        free.clean < free.cold
+    }
+
+    /// Whether a sweep would find something, now or later.
+    pub(crate) fn wants_sweep(&self) -> bool {
+        let free = self.free.borrow();
+        free.clean < free.slots.len()
+    }
+
+    /// The size of each stack.
+    pub(crate) fn stack_bytes(&self) -> usize {
+        self.stack_bytes
+    }
+
+    /// The slot whose lower guard `address` is in. Takes no lock and no memory, for the handler of
+    /// a fault; none while the slab is growing.
+    pub(crate) fn overflowed(&self, address: usize) -> Option<u32> {
+        let chunks = self.chunks.try_borrow().ok()?;
+        let at = chunks
+            .iter()
+            .position(|chunk| (chunk.start..chunk.start + self.chunk_bytes()).contains(&address))?;
+        let inside = address - chunks[at].start;
+        let (slot, offset) = (inside / self.stride(), inside % self.stride());
+        (offset < self.guard_bytes && slot < CHUNK).then_some((at * CHUNK + slot) as u32)
+    }
+
+    /// A slot that has never been used, with guards on both sides of it.
+    fn carve(&self) -> io::Result<u32> {
+        let slot = self.carved.get();
+        if slot >= self.limit {
+            return Err(self.exhausted());
+        }
+        if slot / CHUNK == self.chunks.borrow().len() {
+            self.grow()?;
+        }
+        let above = self.chunk_start(slot) + (slot % CHUNK + 1) * self.stride();
+        guard::install(above, self.guard_bytes, self.guards).map_err(no_memory)?;
+        self.carved.set(slot + 1);
+        Ok(slot as u32)
+    }
+
+    /// One more chunk, with its lowest guard.
+    fn grow(&self) -> io::Result<()> {
+        let start = guard::reserve(self.chunk_bytes()).map_err(no_memory)?;
+        if let Err(error) = guard::install(start, self.guard_bytes, self.guards) {
+            // SAFETY: the mapping has just been made, and nothing points into it.
+            unsafe { guard::release(start, self.chunk_bytes()) };
+            return Err(no_memory(error));
+        }
+        self.chunks.borrow_mut().push(Chunk { start, leaked: false });
+        Ok(())
+    }
+
+    fn stack(&self, slot: u32) -> SlotStack {
+        let slot = slot as usize;
+        let below = self.chunk_start(slot) + slot % CHUNK * self.stride();
+        let limit = NonZeroUsize::new(below + self.guard_bytes).expect("no mapping is at zero");
+        let base = limit.checked_add(self.stack_bytes).expect("mappings do not wrap");
+        SlotStack { base, limit }
+    }
+
+    fn chunk_start(&self, slot: usize) -> usize {
+        self.chunks.borrow()[slot / CHUNK].start
+    }
+
+    fn stride(&self) -> usize {
+        self.guard_bytes + self.stack_bytes
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        CHUNK * self.stride() + self.guard_bytes
+    }
+
+    fn exhausted(&self) -> io::Error {
+        let why = if self.limit == self.guards.most_stacks() {
+            let allowed = guard::mappings_allowed();
+            format!("vm.max_map_count = {allowed} allows no more: raise it (two for each)")
+        } else {
+            "the limit of this worker is reached (Settings::coroutines)".to_owned()
+        };
+        let limit = self.limit;
+        io::Error::new(io::ErrorKind::OutOfMemory, format!("{limit} coroutine stacks: {why}"))
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        let length = self.chunk_bytes();
+        for chunk in self.chunks.get_mut().iter().filter(|chunk| !chunk.leaked) {
+            // SAFETY: no coroutine of this chunk is left: those that are done gave their slots
+            // back, and one that is not has marked the chunk as leaked.
+            unsafe { guard::release(chunk.start, length) };
+        }
+    }
+}
+
+impl Free {
+    fn pop(&mut self) -> Option<u32> {
+        let slot = self.slots.pop()?;
+        self.clean = self.clean.min(self.slots.len());
+        self.cold = self.cold.min(self.slots.len());
+        Some(slot)
+    }
+}
+
+fn no_memory(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, format!("no memory for a coroutine stack: {error}"))
+}

@@ -1,0 +1,419 @@
+//! The worker: one thread that runs coroutines, from the first to the last.
+//!
+//! ```text
+//!   turn:  take the mail ─► resume up to 256 ─► ask the reactor ─► wake who is due ─┐
+//!    ▲                                          (asleep if nobody is ready)          │
+//!    └───────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//! The main function is a coroutine too. When it returns, the rest is sent home in three steps:
+//! cancelled, so that each blocked and each later call fails; after the grace unwound by force; and
+//! what then still stands is abandoned, its stack left where it is.
+//!
+//! What it deliberately does not do: start threads. A program with a worker per core makes the
+//! threads itself.
+
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket::seam::{self, Driver};
+
+use crate::clock::{self, Clock, Moment, NEVER, TICK};
+use crate::current;
+use crate::forced::drop_quietly;
+use crate::reactor::Reactor;
+use crate::remote::{Letter, Remote, Shared};
+use crate::scheduler::Scheduler;
+use crate::slot::{CANCELLED, SlotRef, State, UNWINDING};
+use crate::stack::guard::Guards;
+use crate::stack::overflow;
+use crate::stack::slab::Slab;
+
+/// What a [`Worker`] may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The size of each stack in bytes, rounded up to whole pages. It costs address space; memory
+    /// only as far down as it was used. 256 KiB: a TLS handshake takes 64 in a debug build, a
+    /// panic with its backtrace 23.
+    pub stack_bytes: usize,
+    /// How many coroutines may be alive at once. 131 072: a server's connections, with room.
+    ///
+    /// On kernels before 6.13 `vm.max_map_count` allows fewer, about 30 000 unless raised.
+    pub coroutines: usize,
+    /// How long coroutines that are still alive when the main function has returned, and are
+    /// cancelled then, get to end by themselves before they are unwound by force. One second.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { stack_bytes: 256 * 1024, coroutines: 131_072, grace: Duration::from_secs(1) }
+    }
+}
+
+/// How the coroutines ended that were still alive when the main function returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// How many there were. Each was cancelled.
+    pub cancelled: usize,
+    /// How many of them were still alive after the grace and were unwound by force.
+    pub forced: usize,
+    /// How many did not end even so, at any time: their stacks are leaked with what is on them.
+    /// With `panic = "abort"`, all that would have been forced.
+    pub abandoned: usize,
+}
+
+/// Runs coroutines on the thread that made it.
+///
+/// ```
+/// use coroutine::{Settings, Worker};
+///
+/// let worker = Worker::new(Settings::default())?;
+/// let (answer, ended) = worker.run(|| coroutine::spawn(|| 6 * 7).join().unwrap())?;
+/// assert_eq!((answer, ended.cancelled), (42, 0));
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Worker {
+    core: Box<Core>,
+    settings: Settings,
+    /// A worker stays on its thread.
+    not_send: PhantomData<*const ()>,
+}
+
+/// Runs `main` as a coroutine of a [`Worker`] with default [`Settings`], on this thread, and
+/// answers what it returns. Coroutines that are still alive then are ended, see [`Worker::run`].
+///
+/// # Errors
+/// As [`Worker::new`].
+///
+/// # Panics
+/// If `main` does.
+pub fn run<T: 'static>(main: impl FnOnce() -> T + 'static) -> io::Result<T> {
+    let (answer, _) = Worker::new(Settings::default())?.run(main)?;
+    Ok(answer)
+}
+
+impl Worker {
+    /// Makes a worker that does not run yet: two descriptors, and address space as it is needed.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE` out of descriptors; `ENOMEM`; `InvalidInput` for settings that allow no
+    /// coroutine or more than 2^31.
+    pub fn new(settings: Settings) -> io::Result<Worker> {
+        if !(1..=1 << 31).contains(&settings.coroutines) {
+            let text = format!("{} coroutines: from 1 to 2^31 may live", settings.coroutines);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let slab = Slab::new(settings.stack_bytes, settings.coroutines, Guards::probe()?);
+        let shared = Arc::new(Shared::new(settings.coroutines)?);
+        let core = Core {
+            scheduler: Scheduler::new(slab, settings.coroutines),
+            reactor: Reactor::new(shared.bell())?,
+            shared,
+            clock: Clock::new(),
+            phase: Cell::new(Phase::Running),
+            letters: RefCell::default(),
+            backlog: RefCell::default(),
+            sweep: Cell::new(NEVER),
+        };
+        Ok(Worker { core: Box::new(core), settings, not_send: PhantomData })
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote(Arc::clone(&self.core.shared))
+    }
+
+    /// Runs `main` as the first coroutine, and all that it spawns, until `main` has returned and
+    /// the rest has ended. Answers what `main` returned, and how the rest ended.
+    ///
+    /// What is still alive when `main` returns is cancelled: each blocked and each later call fails
+    /// with `ConnectionAborted`. What is alive after [`Settings::grace`] is unwound by force, as by
+    /// a panic that the hook does not hear. What survives that too, because it catches everything
+    /// and goes on, is abandoned.
+    ///
+    /// # Errors
+    /// `AlreadyExists` on a thread that is a worker already; `OutOfMemory` without a stack for
+    /// `main`; what the system says when the reactor cannot wait.
+    ///
+    /// # Panics
+    /// If `main` does, after all has ended.
+    pub fn run<T: 'static>(self, main: impl FnOnce() -> T + 'static) -> io::Result<(T, Ended)> {
+        if current::worker().is_some() {
+            let text = "a worker runs on this thread already";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        let _overflow = overflow::Watch::new()?;
+        let answer = Rc::new(Cell::new(None));
+        let theirs = Rc::clone(&answer);
+        let core = Box::into_raw(self.core);
+        // SAFETY: from `into_raw`, and freed only below, when nobody has the reference any more.
+        let running: &'static Core = unsafe { &*core };
+        let entered = Entered::new(running);
+        let body = move || {
+            theirs.set(Some(catch_unwind(AssertUnwindSafe(main))));
+            running.phase.set(Phase::Returned);
+        };
+        let ended = running.run(Box::new(body), self.settings.grace);
+        drop(entered);
+        // SAFETY: nobody uses the reference any more: no coroutine runs again, not even one that
+        // was abandoned, and the thread's driver is the one before.
+        drop(unsafe { Box::from_raw(core) });
+        let ended = ended?;
+        let answer: Result<T, Box<dyn Any + Send>> =
+            answer.take().expect("the loop ends after main has returned");
+        Ok((answer.unwrap_or_else(|panic| resume_unwind(panic)), ended))
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// All of a running worker. Only its own thread has it.
+pub(crate) struct Core {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) reactor: Reactor,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    phase: Cell<Phase>,
+    letters: RefCell<Vec<Letter>>,
+    /// Spawned from elsewhere while there was no stack.
+    backlog: RefCell<VecDeque<(String, Body)>>,
+    /// When the slab is swept next.
+    sweep: Cell<Moment>,
+}
+
+type Body = Box<dyn FnOnce()>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Phase {
+    /// Main has not returned.
+    Running,
+    /// It has; whoever is alive is about to be cancelled.
+    Returned,
+    /// Everyone is cancelled, and so is whoever is born now.
+    Cancelled,
+    /// Everyone is unwound by force, and nobody is born.
+    Forced,
+}
+
+/// Coroutines that run between two looks at the reactor and the mailbox.
+const BATCH: usize = 256;
+
+/// How often stacks that nobody used are given back.
+const SWEEP: u64 = 1_000_000_000;
+
+impl Core {
+    /// Makes a coroutine in the phase of the moment. `None`: it is too late to begin, and `body`
+    /// has been dropped.
+    ///
+    /// # Errors
+    /// `OutOfMemory`; `body` is dropped.
+    pub(crate) fn spawn(
+        &self,
+        name: String,
+        body: Box<dyn FnOnce()>,
+    ) -> io::Result<Option<SlotRef>> {
+        let flags = match self.phase.get() {
+            Phase::Running | Phase::Returned => 0,
+            Phase::Cancelled => CANCELLED,
+            Phase::Forced => {
+                drop_body(body);
+                return Ok(None);
+            }
+        };
+        let (slot, stack) = self.scheduler.reserve()?;
+        self.scheduler.spawn(slot, stack, body, flags);
+        self.shared.set_name(slot.number, name);
+        Ok(Some(slot))
+    }
+
+    fn run(&self, main: Box<dyn FnOnce()>, grace: Duration) -> io::Result<Ended> {
+        self.spawn("main".to_owned(), main)?;
+        let mut outcome = Ok(());
+        while self.phase.get() == Phase::Running && outcome.is_ok() {
+            outcome = self.turn(NEVER);
+        }
+        let ended = self.end(grace);
+        outcome.and(ended)
+    }
+
+    /// Sends home whoever is still alive.
+    fn end(&self, grace: Duration) -> io::Result<Ended> {
+        self.shared.refuse_spawns();
+        self.phase.set(Phase::Cancelled);
+        self.backlog.take().into_iter().for_each(|(_, body)| drop_body(body));
+        let mut ended = Ended { cancelled: self.scheduler.alive(), ..Ended::default() };
+        self.raise_in_all(CANCELLED);
+        let limit = clock::now().saturating_add(clock::nanos(grace));
+        let mut outcome = Ok(());
+        while self.scheduler.alive() > 0 && clock::now() < limit && outcome.is_ok() {
+            outcome = self.turn(limit);
+        }
+        self.phase.set(Phase::Forced);
+        ended.forced = self.scheduler.alive();
+        if cfg!(panic = "unwind") {
+            self.raise_in_all(UNWINDING);
+            while let Some(slot) = self.scheduler.pop() {
+                self.resume(slot);
+            }
+        }
+        self.shared.mailbox().close(&mut self.letters.borrow_mut());
+        self.read_mail();
+        // Left are those that cannot be unwound.
+        let left: Vec<SlotRef> = self.scheduler.all().collect();
+        left.into_iter().for_each(|slot| self.scheduler.abandon(slot));
+        ended.abandoned = self.scheduler.abandoned();
+        outcome.map(|()| ended)
+    }
+
+    fn raise_in_all(&self, flag: u32) {
+        for slot in self.scheduler.all() {
+            slot.raise(flag);
+            self.scheduler.unpark(slot);
+        }
+    }
+
+    /// One turn. Sleeps until `limit` at most.
+    fn turn(&self, limit: Moment) -> io::Result<()> {
+        self.take_mail();
+        let mut left = BATCH;
+        while left > 0
+            && let Some(slot) = self.scheduler.pop()
+        {
+            self.resume(slot);
+            left -= 1;
+        }
+        let time = clock::coarse();
+        self.scheduler.set_time(time);
+        let wait = self.may_sleep(time, limit);
+        let sleeps = wait != 0 && self.shared.mailbox().fall_asleep();
+        self.shared.note_idle();
+        let answer = self.reactor.poll(&self.scheduler, if sleeps { wait } else { 0 });
+        if sleeps {
+            self.shared.mailbox().awake();
+        }
+        if self.scheduler.next_deadline() != NEVER {
+            self.fire();
+        }
+        answer
+    }
+
+    #[inline]
+    fn resume(&self, slot: SlotRef) {
+        debug_assert_eq!(slot.state.get(), State::Ready);
+        self.shared.note_running(slot.number);
+        self.scheduler.resume(slot);
+    }
+
+    /// For how many nanoseconds nothing is to be done but by an event.
+    #[inline]
+    fn may_sleep(&self, time: Moment, limit: Moment) -> u64 {
+        if self.scheduler.has_ready() || self.phase.get() == Phase::Returned {
+            return 0;
+        }
+        let end = self.scheduler.next_deadline().min(limit).min(self.sweep_time(time));
+        if self.phase.get() == Phase::Cancelled && self.scheduler.alive() == 0 {
+            return 0;
+        }
+        if end == NEVER {
+            return NEVER;
+        }
+        match end.saturating_sub(time) {
+            // The cheap clock is behind by up to a tick: wake up early, and look again.
+            far if far > 10 * TICK => far - 2 * TICK,
+            _ => end.saturating_sub(clock::now()),
+        }
+    }
+
+    /// Wakes who is due, if anybody can be.
+    fn fire(&self) {
+        let time = clock::coarse();
+        self.scheduler.set_time(time);
+        if self.scheduler.next_deadline() <= time.saturating_add(TICK) {
+            self.scheduler.fire(clock::now());
+        }
+    }
+
+    /// Sweeps the slab if it is time, and says when it will be.
+    #[inline]
+    fn sweep_time(&self, time: Moment) -> Moment {
+        if !self.scheduler.slab().wants_sweep() {
+            self.sweep.set(NEVER);
+            return NEVER;
+        }
+        if self.sweep.get() == NEVER {
+            self.sweep.set(time + SWEEP);
+        } else if self.sweep.get() <= time {
+            self.scheduler.slab().sweep();
+            self.sweep.set(time + SWEEP);
+        }
+        self.sweep.get()
+    }
+
+    #[inline]
+    fn take_mail(&self) {
+        self.shared.mailbox().take(&mut self.letters.borrow_mut());
+        if !self.letters.borrow().is_empty() || !self.backlog.borrow().is_empty() {
+            self.read_mail();
+        }
+    }
+
+    fn read_mail(&self) {
+        for letter in self.letters.take() {
+            match letter {
+                Letter::Wake(number, generation) => self.scheduler.wake(number, generation),
+                Letter::Cancel(number, generation) => self.scheduler.cancel(number, generation),
+                Letter::Spawn(_, body) if self.phase.get() > Phase::Returned => drop_body(body),
+                Letter::Spawn(name, body) => self.backlog.borrow_mut().push_back((name, body)),
+            }
+        }
+        while !self.backlog.borrow().is_empty()
+            && let Ok((slot, stack)) = self.scheduler.reserve()
+            && let Some((name, body)) = self.backlog.borrow_mut().pop_front()
+        {
+            self.scheduler.spawn(slot, stack, body, 0);
+            self.shared.set_name(slot.number, name);
+        }
+    }
+}
+
+/// Drops what never began. Its drop may panic, which the hook hears, and make calls, which do not
+/// wait.
+fn drop_body(body: Box<dyn FnOnce()>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+        drop_quietly(payload);
+    }
+}
+
+/// While it lives, this thread's calls are the worker's.
+struct Entered {
+    driver: Option<&'static dyn Driver>,
+}
+
+impl Entered {
+    fn new(core: &'static Core) -> Entered {
+        current::enter(Some(core));
+        Entered { driver: seam::install(Some(core)) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        seam::install(self.driver);
+        current::enter(None);
+    }
+}
