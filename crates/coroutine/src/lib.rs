@@ -14,3 +14,8 @@
 //! What it deliberately will not do: migrate work between threads, or colour functions.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod atomic;
+mod current;
+mod parker;
+pub mod sync;
