@@ -16,6 +16,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod atomic;
+mod blocking;
 mod current;
 mod parker;
 pub mod sync;

@@ -155,15 +155,18 @@ impl Condvar {
         if parker.refuses() {
             return (guard, Err(WaitError::WouldBlock));
         }
-        let mut queue = self.queue.lock();
-        let mut place = Place { condvar: self, ticket: queue.push(&parker, 1), left: false };
-        self.waiting.fetch_add(1, Relaxed);
-        drop(queue);
+        let place = self.queue_up(&parker);
         let mutex = guard.mutex();
         drop(guard);
         let waited = place.wait(&parker, deadline.fixed());
-        drop(place);
         (mutex.lock(), waited)
+    }
+
+    /// Takes a place in the queue. What is notified from now on may come to it.
+    pub(crate) fn queue_up(&self, parker: &Parker) -> Place<'_> {
+        let mut queue = self.queue.lock();
+        self.waiting.fetch_add(1, Relaxed);
+        Place { condvar: self, ticket: queue.push(parker, 1), left: false }
     }
 
     /// Takes out whoever has waited longest.
@@ -183,15 +186,17 @@ impl Condvar {
     }
 }
 
-/// A place in the queue. A waiter that is unwound passes its notification on.
-struct Place<'a> {
+/// A place in the queue. Dropped without having waited to the end, which is what an unwinding does,
+/// it passes its notification on.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
     condvar: &'a Condvar,
     ticket: Arc<Ticket>,
     left: bool,
 }
 
 impl Place<'_> {
-    fn wait(&mut self, parker: &Parker, deadline: Deadline) -> Result<(), WaitError> {
+    fn wait(mut self, parker: &Parker, deadline: Deadline) -> Result<(), WaitError> {
         let why = loop {
             match parker.park(deadline, Heed::Cancel) {
                 Parked::Woken if self.ticket.fate() == Fate::Waiting => {}

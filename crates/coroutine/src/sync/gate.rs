@@ -146,36 +146,22 @@ impl Gate {
         }
         let deadline = deadline.fixed();
         let parker = Parker::new();
-        while let Some(ticket) = self.queue_up(count, &parker)? {
-            let mut place = Place { gate: self, ticket, count, left: false };
-            let fate = loop {
-                let why = match parker.park(deadline, heed) {
-                    Parked::Woken => match self.answer(&place.ticket, count) {
-                        Fate::Waiting => continue,
-                        fate => break fate,
-                    },
-                    Parked::TimedOut => WaitError::TimedOut,
-                    Parked::Cancelled => WaitError::Cancelled,
-                    Parked::Refused => WaitError::WouldBlock,
-                };
-                match self.leave(&place.ticket) {
-                    Fate::Waiting => {
-                        place.left = true;
-                        return Err(why);
-                    }
-                    fate => break fate,
-                }
-            };
-            place.left = true;
-            if fate == Fate::Granted {
-                return Ok(());
+        while let Some(place) = self.queue_up(count, &parker)? {
+            match place.wait(&parker, deadline, heed)? {
+                Fate::Granted => return Ok(()),
+                // The gate was closed: what is free can still be taken.
+                _ => continue,
             }
         }
         Ok(())
     }
 
-    /// Takes the permits, or joins the queue.
-    fn queue_up(&self, count: usize, parker: &Parker) -> Result<Option<Arc<Ticket>>, WaitError> {
+    /// Takes the permits (`None`), or a place in the queue for them.
+    pub(crate) fn queue_up(
+        &self,
+        count: usize,
+        parker: &Parker,
+    ) -> Result<Option<Place<'_>>, WaitError> {
         let mut queue = self.queue.lock();
         let due = if count > 1 && queue.head().is_none() { DUE } else { 0 };
         let mut state = self.state.load(Relaxed);
@@ -187,10 +173,11 @@ impl Gate {
             let next = if takes { state - count * ONE } else { state | QUEUED | due };
             match self.state.compare_exchange_weak(state, next, Acquire, Relaxed) {
                 Ok(_) if takes => return Ok(None),
-                Ok(_) => return Ok(Some(queue.push(parker, count))),
+                Ok(_) => break,
                 Err(now) => state = now,
             }
         }
+        Ok(Some(Place { gate: self, ticket: queue.push(parker, count), count, left: false }))
     }
 
     /// What a waiter does that was woken: it takes the permits if they are still there.
@@ -319,12 +306,39 @@ impl Gate {
     }
 }
 
-/// A place in the queue, which is left in good order also when the waiter is unwound.
-struct Place<'a> {
+/// A place in the queue. Dropped without having waited to the end, which is what an unwinding does,
+/// it passes on what it was granted.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
     gate: &'a Gate,
     ticket: Arc<Ticket>,
     count: usize,
     left: bool,
+}
+
+impl Place<'_> {
+    /// Waits until the permits are granted, or the gate is closed.
+    fn wait(mut self, parker: &Parker, deadline: Deadline, heed: Heed) -> Result<Fate, WaitError> {
+        let why = loop {
+            match parker.park(deadline, heed) {
+                Parked::Woken => match self.gate.answer(&self.ticket, self.count) {
+                    Fate::Waiting => {}
+                    fate => {
+                        self.left = true;
+                        return Ok(fate);
+                    }
+                },
+                Parked::TimedOut => break WaitError::TimedOut,
+                Parked::Cancelled => break WaitError::Cancelled,
+                Parked::Refused => break WaitError::WouldBlock,
+            }
+        };
+        self.left = true;
+        match self.gate.leave(&self.ticket) {
+            Fate::Waiting => Err(why),
+            fate => Ok(fate),
+        }
+    }
 }
 
 impl Drop for Place<'_> {
