@@ -40,8 +40,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-#[expect(unused, reason = "sync and parker use the rest")]
-pub(crate) mod atomic;
+mod atomic;
 mod blocking;
 mod caller;
 mod clock;
@@ -51,11 +50,13 @@ mod forced;
 mod join;
 mod list;
 mod mailbox;
+mod parker;
 mod reactor;
 mod remote;
 mod scheduler;
 mod slot;
 mod stack;
+pub mod sync;
 mod timers;
 mod worker;
 

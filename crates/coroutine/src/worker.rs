@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use socket::seam::{self, Driver};
 
+use crate::blocking::Lease;
 use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
@@ -124,6 +125,7 @@ impl Worker {
             letters: RefCell::default(),
             backlog: RefCell::default(),
             sweep: Cell::new(NEVER),
+            _lease: Lease::new(),
         };
         Ok(Worker { core: Box::new(core), settings, not_send: PhantomData })
     }
@@ -194,6 +196,8 @@ pub(crate) struct Core {
     backlog: RefCell<VecDeque<(String, Body)>>,
     /// When the slab is swept next.
     sweep: Cell<Moment>,
+    /// Keeps the pool's threads for this worker.
+    _lease: Lease,
 }
 
 type Body = Box<dyn FnOnce()>;
