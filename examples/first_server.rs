@@ -1,6 +1,6 @@
 //! The smallest server: lines come in, lines go out in capitals. Try `nc 127.0.0.1 7007`.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use switchboard::{Connection, Server};
 
 fn shout(connection: &mut Connection) -> std::io::Result<()> {

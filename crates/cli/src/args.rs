@@ -128,8 +128,11 @@ fn server_flags() -> Vec<Arg> {
     let flags = [
         variable(Arg::new("engine").long("engine").value_name("ENGINE"))
             .value_parser(engines.map(|name| name.parse::<Engine>().expect("it is in the list")))
-            .default_value("threads")
+            .default_value(Engine::default().name())
             .help("What runs the connections"),
+        variable(Arg::new("workers").long("workers").value_name("N"))
+            .value_parser(count)
+            .help("Threads that run coroutines [default: one for each core]"),
         variable(Arg::new("max-connections").long("max-connections").value_name("N"))
             .value_parser(count)
             .help("Connections open at once; further ones wait [default: the engine's]"),
@@ -138,6 +141,8 @@ fn server_flags() -> Vec<Arg> {
             .help("Of these, from one address [default: a quarter]"),
         limit("first-byte", guards.deadline_first_byte).help("Time to the first byte, or off"),
         limit("idle", guards.deadline_idle).help("Time between two bytes, or off"),
+        limit("write", guards.deadline_write).help("Time to take what is written, or off"),
+        limit("connection", guards.deadline_connection).help("Time for all of it, or off"),
         variable(Arg::new("grace").long("grace").value_name("DURATION"))
             .value_parser(duration::parse)
             .default_value(duration::show(guards.grace))

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use services::{Row, Settings};
 use switchboard::socket::{Host, Place};
-use switchboard::{Address, Engine, Event, Server};
+use switchboard::{Address, Event, Server};
 
 use crate::exit::{Exit, Failure, Result};
-use crate::log::Log;
+use crate::log::{Log, runs_on};
 use crate::options::{Global, ServerOptions};
 use crate::output::{Paint, note, table};
 use crate::serve;
@@ -28,7 +28,6 @@ pub(crate) fn run(options: &ServerOptions, global: &Global) -> Result {
     let log = Arc::new(Log::new(global, true));
     let board = Arc::new(Board {
         log: Arc::clone(&log),
-        engine: options.engine,
         paint: Paint::stderr(global),
         listed: Mutex::default(),
     });
@@ -44,7 +43,6 @@ pub(crate) fn run(options: &ServerOptions, global: &Global) -> Result {
 /// Takes the events of the board.
 struct Board {
     log: Arc<Log>,
-    engine: Engine,
     paint: Paint,
     /// What is on the board; taken when it is shown.
     listed: Mutex<Vec<Listed>>,
@@ -52,7 +50,9 @@ struct Board {
 
 impl Board {
     fn event(&self, event: &Event<'_>) {
-        let Event::Listening { address, service, .. } = event else { return self.log.event(event) };
+        let Event::Listening { address, service, engine, setup } = event else {
+            return self.log.event(event);
+        };
         if self.log.is_json() {
             self.log.event(event);
         } else if !self.log.is_quiet() {
@@ -60,7 +60,7 @@ impl Board {
             let listed =
                 std::mem::take(&mut *self.listed.lock().unwrap_or_else(PoisonError::into_inner));
             if !listed.is_empty() {
-                show(&listed, self.engine, self.paint);
+                show(&listed, &runs_on(*engine, setup), self.paint);
             }
         }
         serve::tell_reach(&self.log, service, address);
@@ -102,7 +102,7 @@ fn bind(
     }
 }
 
-fn show(places: &[Listed], engine: Engine, paint: Paint) {
+fn show(places: &[Listed], engine: &str, paint: Paint) {
     let mut hosts = Vec::new();
     let mut rows = vec![vec!["SERVICE".into(), "ADDRESS".into(), "TRY".into()]];
     for (row, addresses) in places {
@@ -122,7 +122,7 @@ fn show(places: &[Listed], engine: Engine, paint: Paint) {
     }
     hosts.dedup();
     let (count, hosts) = (places.len(), hosts.join(", "));
-    note(&format!("switchboard: {count} services listening on {hosts} (engine {engine})"));
+    note(&format!("switchboard: {count} services listening on {hosts} ({engine})"));
     note(&format!("{}Ctrl-C ends it.", table(&rows, paint)));
 }
 

@@ -102,8 +102,9 @@ impl Log {
     fn line(&self, event: &Event<'_>, left_out: u64) -> Option<String> {
         let paint = self.paint;
         Some(match event {
-            Event::Listening { address, service, engine } => {
-                format!("switchboard: {service} listening on {address} (engine {engine})")
+            Event::Listening { address, service, engine, setup } => {
+                let engine = runs_on(*engine, setup);
+                format!("switchboard: {service} listening on {address} ({engine})")
             }
             Event::Opened { connection } if connection.datagram => return None,
             Event::Opened { connection } => {
@@ -177,6 +178,12 @@ fn way(direction: Direction) -> &'static str {
 }
 
 /// The event as JSON. Fields keep their meaning for as long as `v` is 1.
+/// `engine coroutines, epoll, 2 workers`.
+pub(crate) fn runs_on(engine: switchboard::Engine, setup: &str) -> String {
+    let comma = if setup.is_empty() { "" } else { ", " };
+    format!("engine {engine}{comma}{setup}")
+}
+
 fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
     let of = |kind: &str, connection: &Summary| {
         Object::new(kind)
@@ -186,10 +193,11 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
     };
     let count = |count: usize| count as u64;
     Some(match event {
-        Event::Listening { address, service, engine } => Object::new("listening")
+        Event::Listening { address, service, engine, setup } => Object::new("listening")
             .text("service", service)
             .text("address", &address.to_string())
-            .text("engine", engine.name()),
+            .text("engine", engine.name())
+            .text("setup", setup),
         Event::Opened { connection } => of("opened", connection),
         Event::Message { connection, direction, bytes } => of("message", connection)
             .text("direction", way(*direction))

@@ -111,6 +111,7 @@ pub(crate) struct ServerOptions {
     pub(crate) port_file: Option<PathBuf>,
     pub(crate) lan: bool,
     pub(crate) guards: Guards,
+    workers: Option<usize>,
     messages: bool,
 }
 
@@ -125,23 +126,30 @@ impl ServerOptions {
             limit_per_address: count("max-per-ip"),
             deadline_first_byte: limit("first-byte"),
             deadline_idle: limit("idle"),
+            deadline_write: limit("write"),
+            deadline_connection: limit("connection"),
             grace,
             ..standard
         };
         ServerOptions {
-            engine: matches.get_one("engine").copied().unwrap_or(Engine::Threads),
+            engine: matches.get_one("engine").copied().unwrap_or_default(),
             port_file: matches.get_one("port-file").cloned(),
             lan: matches.get_flag("lan"),
             guards,
+            workers: count("workers"),
             messages: global.verbose,
         }
     }
 
     /// A server with these options and no listener yet.
     pub(crate) fn server(&self) -> Server {
-        Server::new()
+        let server = Server::new()
             .with_engine(self.engine)
             .with_guards(self.guards.clone())
-            .with_message_events(self.messages)
+            .with_message_events(self.messages);
+        match self.workers {
+            Some(workers) => server.with_workers(workers),
+            None => server,
+        }
     }
 }

@@ -7,7 +7,7 @@ mod support;
 
 use support::{Running, python};
 
-const ENGINES: [&str; 2] = ["serial", "threads"];
+const ENGINES: [&str; 3] = ["serial", "threads", "coroutines"];
 
 /// The client of the greeting server.
 const HELLO_CLIENT: &str = r"

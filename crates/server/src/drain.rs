@@ -109,5 +109,6 @@ fn patrol(
             return Ok(false);
         }
         running.expire();
+        running.tell_stalled();
     }
 }

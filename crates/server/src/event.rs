@@ -26,6 +26,8 @@ pub enum Event<'a> {
         service: &'a str,
         /// What runs it.
         engine: Engine,
+        /// How the engine is set up, in words: `epoll, 2 workers`; empty where there is no choice.
+        setup: &'a str,
     },
     /// A connection (or a datagram) was given to its handler.
     Opened {
@@ -78,6 +80,14 @@ pub enum Event<'a> {
         /// What the panic said.
         message: &'a str,
     },
+    /// A handler keeps its worker from every other connection there: it computes, or blocks in
+    /// something that does not park it. Told once for each time; nothing is ended.
+    Stalled {
+        /// Its connection, as a [`Summary`] prints.
+        handler: &'a str,
+        /// For how long already.
+        elapsed: Duration,
+    },
     /// The server takes no more connections and lets the open ones finish.
     DrainBegan {
         /// How many are open.
@@ -114,6 +124,13 @@ pub struct Summary {
     pub datagram: bool,
 }
 
+/// `echo #12 127.0.0.1:52144`.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} #{} {}", self.service, self.id, self.peer)
+    }
+}
+
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -148,6 +165,8 @@ pub enum CloseReason {
     PeerReset,
     /// A deadline passed: the name of the guard.
     TimedOut(&'static str),
+    /// The peer sent more in one piece than a limit allows: the name of the limit.
+    OverLimit(&'static str),
     /// The server was stopping and the connection was between two requests.
     Drained,
     /// The server stopped before the handler was done.
@@ -175,6 +194,7 @@ impl fmt::Display for CloseReason {
             CloseReason::PeerClosed => f.write_str("peer closed"),
             CloseReason::PeerReset => f.write_str("peer reset"),
             CloseReason::TimedOut(guard) => write!(f, "timed out: {guard}"),
+            CloseReason::OverLimit(limit) => write!(f, "over the limit: {limit}"),
             CloseReason::Drained => f.write_str("server stopping"),
             CloseReason::CutOff => f.write_str("cut off"),
             CloseReason::Panicked => f.write_str("handler panicked"),
@@ -273,6 +293,9 @@ impl Tally {
 /// What a server tells when nobody has subscribed: what its owner would have to know.
 pub(crate) fn to_stderr(event: &Event<'_>) {
     match event {
+        Event::Stalled { handler, elapsed } => {
+            eprintln!("{handler}: has kept its worker for {elapsed:.1?}");
+        }
         Event::AcceptFailed { address, error, .. } => {
             eprintln!("accept {address}: {}", plain(error));
         }

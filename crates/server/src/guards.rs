@@ -23,6 +23,10 @@ pub struct Guards {
     /// closed at once. `None` (the default) is a quarter of `limit_connections`, at least one: no
     /// single address can fill the server. Unix sockets have no such address and are not counted.
     pub limit_per_address: Option<usize>,
+    /// Bytes in a line taken by [`Connection::read_line`](crate::Connection::read_line), its end
+    /// included. Default 64 KiB: longer than any line of any text protocol, and a bound to what a
+    /// peer that never ends its line can make us keep.
+    pub limit_line: usize,
     /// From the first read until the first byte. Default 30 s: a person needs a moment, and a
     /// connection that never says anything must not hold a place for long.
     pub deadline_first_byte: Option<Duration>,
@@ -34,6 +38,10 @@ pub struct Guards {
     pub deadline_write: Option<Duration>,
     /// For the whole connection, however busy. Default none: a chat may last for days.
     pub deadline_connection: Option<Duration>,
+    /// For a handler to keep its worker from all other connections there, by computing or by
+    /// blocking in what does not park it. Nothing is ended, but it is told. Default 1 s: people
+    /// notice.
+    pub report_stall: Option<Duration>,
     /// After a request to stop, how long connections may take to finish before they are cut off;
     /// those that only wait for their peer are let go after half of it. Default 10 s, what most
     /// supervisors allow before they kill.
@@ -45,10 +53,12 @@ impl Default for Guards {
         Guards {
             limit_connections: None,
             limit_per_address: None,
+            limit_line: 64 * 1024,
             deadline_first_byte: Some(Duration::from_secs(30)),
             deadline_idle: Some(Duration::from_secs(300)),
             deadline_write: Some(Duration::from_secs(30)),
             deadline_connection: None,
+            report_stall: Some(Duration::from_secs(1)),
             grace: Duration::from_secs(10),
         }
     }

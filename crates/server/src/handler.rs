@@ -10,7 +10,7 @@ use crate::connection::Connection;
 /// What happens to one connection, or to one datagram.
 ///
 /// ```
-/// use std::io::{self, BufRead, Write};
+/// use std::io::{self, Write};
 /// use switchboard::{Connection, Handler};
 ///
 /// struct Count {

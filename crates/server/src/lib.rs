@@ -2,7 +2,7 @@
 //! `socketserver`, and choose what runs it by changing one word.
 //!
 //! ```no_run
-//! use std::io::{BufRead, Write};
+//! use std::io::Write;
 //! use switchboard::{Connection, Engine, Server};
 //!
 //! fn shout(connection: &mut Connection) -> std::io::Result<()> {
@@ -50,7 +50,9 @@ mod request;
 mod running;
 mod server;
 
-pub use connection::Connection;
+pub use connection::{Connection, Writer};
+pub use coroutine::sync;
+pub use coroutine::{blocking, sleep, spawn};
 pub use engine::Engine;
 pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};

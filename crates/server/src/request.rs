@@ -9,9 +9,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use coroutine::is_cancel;
 use socket::{SockAddr, Socket};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, stopping};
 use crate::event::{Event, Refusal, Summary};
 use crate::handler::Handler;
 use crate::listener::Site;
@@ -121,12 +122,17 @@ impl From<io::Error> for Failure {
 /// Runs code that is not ours. After a panic its own data may be half changed, but nobody looks at
 /// that again: the handler is dropped and the connection only closed.
 fn guarded<T>(code: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(code))
-        .unwrap_or_else(|payload| Err(Failure::Panic(message(&*payload))))
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
+        Err(match is_cancel(&*payload) {
+            // Its engine unwound it because it would not end.
+            true => Failure::Error(stopping()),
+            false => Failure::Panic(panic_message(&*payload)),
+        })
+    })
 }
 
 /// What a panic said.
-fn message(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without a message").to_owned()

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use std::time::Duration;
 
+use coroutine::Remote;
 use socket::{SockAddr, Socket, coarse_time};
 
 use crate::engine::Engine;
@@ -57,6 +58,7 @@ pub(crate) struct Running {
     /// Accept loops that may still bring requests.
     accepting: AtomicUsize,
     doors: Mutex<Vec<Arc<Door>>>,
+    workers: Mutex<Vec<Watched>>,
     /// Whether any door waits.
     wants_room: AtomicBool,
     /// The shortest limit of any wait, in milliseconds.
@@ -69,6 +71,13 @@ pub(crate) struct Running {
     pub(crate) finished: Latch,
     /// Set when what is open is cut off.
     pub(crate) cut: Latch,
+}
+
+/// A worker that a handler might keep from all others.
+struct Watched {
+    remote: Remote,
+    /// Whether what holds it now has been told of.
+    told: bool,
 }
 
 /// Where one accept loop waits until it can let somebody in.
@@ -131,7 +140,8 @@ impl Running {
         let limit_connections = limit_connections.max(1);
         let quarter = (limit_connections / 4).max(1);
         let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
-        let shortest = limits.into_iter().map(milliseconds).min().unwrap_or(NEVER);
+        let limits = limits.into_iter().chain([guards.report_stall]);
+        let shortest = limits.map(milliseconds).min().unwrap_or(NEVER);
         Running {
             engine,
             limit_connections,
@@ -148,6 +158,7 @@ impl Running {
             time_called: AtomicBool::new(false),
             accepting: AtomicUsize::new(0),
             doors: Mutex::default(),
+            workers: Mutex::default(),
             wants_room: AtomicBool::new(false),
             shortest: AtomicU64::new(shortest),
             patrol_rests: AtomicBool::new(false),
@@ -254,6 +265,25 @@ impl Running {
     pub(crate) fn expire(&self) {
         let now = now();
         self.registry().links.values().for_each(|link| link.end_overdue(now));
+    }
+
+    /// Has the patrol look at a worker.
+    pub(crate) fn watch_worker(&self, remote: Remote) {
+        let watched = Watched { remote, told: false };
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+    }
+
+    /// Tells of handlers that hold up their workers.
+    pub(crate) fn tell_stalled(&self) {
+        let Some(limit) = self.guards.report_stall else { return };
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for watched in &mut *workers {
+            let held = watched.remote.held().filter(|held| held.since >= limit);
+            if let Some(held) = held.as_ref().filter(|_| !watched.told) {
+                self.tell(&Event::Stalled { handler: &held.name, elapsed: held.since });
+            }
+            watched.told = held.is_some();
+        }
     }
 
     /// Lets the patrol sleep until something opens; false if something is open.

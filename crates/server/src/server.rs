@@ -49,6 +49,7 @@ pub struct Server {
     guards: Guards,
     binding: Binding,
     max_packet_size: usize,
+    workers: Option<usize>,
     signals: bool,
     message_events: bool,
     subscriber: Subscriber,
@@ -70,6 +71,7 @@ impl Server {
             guards: Guards::default(),
             binding: Binding { request_queue_size: REQUEST_QUEUE_SIZE, allow_reuse_address: true },
             max_packet_size: MAX_PACKET_SIZE,
+            workers: None,
             signals: true,
             message_events: false,
             subscriber: Arc::new(to_stderr),
@@ -82,6 +84,14 @@ impl Server {
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Server {
         self.engine = engine;
+        self
+    }
+
+    /// Sets how many threads run coroutines, at least one; other engines have no workers. The
+    /// default is one for each core that the process may use.
+    #[must_use]
+    pub fn with_workers(mut self, workers: usize) -> Server {
+        self.workers = Some(workers.max(1));
         self
     }
 
@@ -184,10 +194,6 @@ impl Server {
         ));
         let ended = Arc::new(Latch::default());
         prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
-        for listener in &self.listeners {
-            let (address, service) = (&listener.site.address, listener.site.service.name());
-            running.tell(&Event::Listening { address, service, engine: running.engine });
-        }
         let watch = {
             let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
             let body = move || watch(&running, signals, &ended);
@@ -199,8 +205,14 @@ impl Server {
             listeners: self.listeners,
             signals,
             max_packet_size: self.max_packet_size,
+            workers: self.workers,
         };
         let mut runner = self.engine.runner();
+        let setup = runner.setup(&serving);
+        for Listener { site, .. } in &serving.listeners {
+            let (address, service, engine) = (&site.address, site.service.name(), running.engine);
+            running.tell(&Event::Listening { address, service, engine, setup: &setup });
+        }
         let served = runner.serve(serving);
         ended.set();
         let drained = watch.join().expect("the watch runs no code that panics");

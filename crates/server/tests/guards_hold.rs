@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use support::{Notes, ask, on_every_engine, read_all, serve};

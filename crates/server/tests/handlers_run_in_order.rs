@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
 
 use support::{ask, on_every_engine, read_all, serve};

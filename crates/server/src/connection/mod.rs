@@ -10,24 +10,31 @@
 //! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with
 //!   `TimedOut`, and so does every later one.
 
+mod beside;
 mod clocks;
 mod receive;
 mod send;
+mod writer;
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use socket::{SockAddr, Socket};
+use socket::{Credentials, SockAddr, Socket};
 
 use crate::event::{CloseReason, Direction, Event, Summary};
 use crate::link::{Link, Waiting};
 use crate::listener::Site;
 use crate::running::Running;
 
+use beside::Beside;
 use clocks::Clocks;
 use receive::Input;
+use writer::Sending;
+
+pub use writer::Writer;
 
 /// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -41,11 +48,22 @@ pub struct Connection {
     clocks: Clocks,
     input: Input,
     output: Vec<u8>,
+    /// What is shared with the writers, once there are any.
+    sending: Option<Arc<Sending>>,
+    beside: Option<Beside>,
     received: u64,
     sent: u64,
-    timed_out: Option<&'static str>,
+    /// Which guard ended it, if one did.
+    ended_by: Option<Guard>,
     /// Whether it ended because the server is stopping.
     drained: bool,
+}
+
+/// A guard that ended a connection, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    Deadline(&'static str),
+    Limit(&'static str),
 }
 
 impl Connection {
@@ -64,9 +82,11 @@ impl Connection {
             local: OnceCell::new(),
             input: Input::default(),
             output: Vec::new(),
+            sending: None,
+            beside: None,
             received: 0,
             sent: 0,
-            timed_out: None,
+            ended_by: None,
             drained: false,
         }
     }
@@ -102,6 +122,20 @@ impl Connection {
     pub fn local_address(&self) -> &SockAddr {
         self.local
             .get_or_init(|| self.socket().getsockname().unwrap_or_else(|_| self.site.local.clone()))
+    }
+
+    /// Who is at the other end of a Unix socket, as the kernel noted it when the peer connected.
+    /// `SO_PEERCRED`, `unix(7)`.
+    ///
+    /// # Errors
+    /// `Unsupported` for other families, which do not know, and for a datagram, whose sender says
+    /// who it is in ancillary data only.
+    pub fn peer_credentials(&self) -> io::Result<Credentials> {
+        let unix = matches!(self.summary.peer, SockAddr::Unix(_));
+        match unix && !self.is_datagram() {
+            true => self.socket().so_peercred(),
+            false => Err(ErrorKind::Unsupported.into()),
+        }
     }
 
     /// The socket itself, for options and for what the buffers do not offer. What is read and
@@ -195,24 +229,30 @@ impl Connection {
     /// destroy the answer on its way. Then lets go of the socket, and answers what to tell.
     pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
         let flushed = self.flush_all();
+        let beside = self.end_beside();
         if !self.is_datagram() {
             // A peer that is gone cannot be told goodbye.
             let _ = self.socket().shutdown(std::net::Shutdown::Write);
             self.discard_input();
         }
-        let reason = self.reason(outcome.and(flushed), panicked);
+        let reason = self.reason(outcome.and(flushed).and(beside), panicked);
         let elapsed = self.clocks.opened.elapsed();
-        let Connection { running, summary, received, sent, .. } = self;
+        let by_writers = self.sending.as_ref().map_or(0, |sending| sending.sent.load(Relaxed));
+        let Connection { running, summary, received, .. } = self;
+        let sent = self.sent + by_writers;
         Closed { running, summary, elapsed, received, sent, reason }
     }
 
     fn reason(&self, outcome: io::Result<()>, panicked: bool) -> CloseReason {
+        let over = self.sending.as_ref().and_then(|sending| sending.over.get().copied());
         match outcome {
             _ if panicked => CloseReason::Panicked,
+            _ if over.is_some() => CloseReason::OverLimit(over.unwrap_or_default()),
             _ if self.link.is_cut() => CloseReason::CutOff,
             _ if self.drained => CloseReason::Drained,
-            Err(error) => match self.timed_out {
-                Some(guard) => CloseReason::TimedOut(guard),
+            Err(error) => match self.ended_by {
+                Some(Guard::Deadline(name)) => CloseReason::TimedOut(name),
+                Some(Guard::Limit(name)) => CloseReason::OverLimit(name),
                 None => CloseReason::of(error),
             },
             Ok(()) if self.input.ended && !self.is_datagram() => CloseReason::PeerClosed,
@@ -260,7 +300,7 @@ impl Closed {
 }
 
 /// What calls on a connection say when the server is stopping.
-fn stopping() -> io::Error {
+pub(crate) fn stopping() -> io::Error {
     io::Error::new(ErrorKind::ConnectionAborted, "the server is stopping")
 }
 

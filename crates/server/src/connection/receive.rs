@@ -7,7 +7,7 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 
 use socket::Deadline;
 
-use super::{BUFFER_BYTES, Connection, stopping, timed_out};
+use super::{BUFFER_BYTES, Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
 use crate::link::{Ending, Waiting};
 
@@ -36,6 +36,41 @@ impl Input {
 }
 
 impl Connection {
+    /// Adds the next line to `line`, its end (`\n`) included, and answers how many bytes that was;
+    /// zero at the end of the input. The last line may lack its end.
+    ///
+    /// Like [`BufRead::read_line`], which it replaces on a connection, but for a line of
+    /// [`limit_line`](crate::Guards::limit_line) at most: a peer that never ends its line cannot
+    /// fill our memory.
+    ///
+    /// # Errors
+    /// `InvalidData` for a longer line, and for one that is not UTF-8, of which nothing is added to
+    /// `line`; otherwise as reading.
+    pub fn read_line(&mut self, line: &mut String) -> io::Result<usize> {
+        let limit = self.running.guards.limit_line;
+        let mut bytes = std::mem::take(line).into_bytes();
+        let before = bytes.len();
+        let outcome = Read::take(&mut *self, limit as u64 + 1).read_until(b'\n', &mut bytes);
+        let failure = match outcome {
+            Err(error) => Some(error),
+            Ok(count) if count > limit => {
+                self.ended_by = Some(Guard::Limit("line"));
+                let why = format!("a line of more than {limit} bytes");
+                Some(io::Error::new(ErrorKind::InvalidData, why))
+            }
+            Ok(_) if std::str::from_utf8(&bytes[before..]).is_err() => {
+                Some(io::Error::new(ErrorKind::InvalidData, "a line that is not UTF-8"))
+            }
+            Ok(_) => None,
+        };
+        if failure.is_some() {
+            bytes.truncate(before);
+        }
+        let count = bytes.len() - before;
+        *line = String::from_utf8(bytes).expect("it was text, and what was added is");
+        failure.map_or(Ok(count), Err)
+    }
+
     /// Fills the input buffer, which is empty.
     pub(super) fn refill(&mut self, waiting: Waiting) -> io::Result<()> {
         let Some((deadline, guard)) = self.begin_receive(waiting)? else { return Ok(()) };
@@ -54,7 +89,10 @@ impl Connection {
     /// deadline. `None` when there is nothing more to receive.
     fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, &'static str)>> {
         if self.input.ended {
-            return if self.timed_out.is_some() { Err(timed_out()) } else { Ok(None) };
+            return match self.ended_by {
+                Some(Guard::Deadline(_)) => Err(timed_out()),
+                _ => Ok(None),
+            };
         }
         self.flush()?;
         let (until, guard) = self.clocks.receive(self.received == 0);
@@ -96,7 +134,7 @@ impl Connection {
     }
 
     pub(super) fn overdue(&mut self, guard: &'static str) -> io::Error {
-        self.timed_out = Some(guard);
+        self.ended_by = Some(Guard::Deadline(guard));
         self.input.ended = true;
         timed_out()
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use socket::Deadline;
+
 use super::{BUFFER_BYTES, Connection};
 use crate::event::Direction;
 
@@ -14,7 +16,7 @@ impl Connection {
         let (deadline, guard) = self.clocks.send();
         let answer = match self.is_datagram() {
             true => self.socket().send_to_by(bytes, &self.summary.peer, deadline).map(drop),
-            false => self.socket().send_all_by(bytes, deadline),
+            false => self.transmit(bytes, deadline),
         };
         self.end_send(answer, bytes.len(), guard)
     }
@@ -22,10 +24,19 @@ impl Connection {
     /// Sends what a connection has in its output buffer.
     fn send_output(&mut self) -> io::Result<()> {
         let (deadline, guard) = self.clocks.send();
-        let answer = self.socket().send_all_by(&self.output, deadline);
+        let answer = self.transmit(&self.output, deadline);
         let count = self.output.len();
         self.output.clear();
         self.end_send(answer, count, guard)
+    }
+
+    /// Sends all of it to the peer of a connection, taking turns with its writers if it has any.
+    #[inline]
+    fn transmit(&self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        match &self.sending {
+            None => self.socket().send_all_by(bytes, deadline),
+            Some(sending) => sending.send(bytes, deadline),
+        }
     }
 
     /// What comes after a send: what its answer means.
@@ -36,7 +47,9 @@ impl Connection {
         guard: &'static str,
     ) -> io::Result<()> {
         self.check(answer, guard)?;
-        self.sent += count as u64;
+        if self.sending.is_none() {
+            self.sent += count as u64;
+        }
         if self.running.message_events {
             self.tell_message(Direction::Out, count);
         }

@@ -5,6 +5,7 @@
 //! of the guide. From the list come `--engine`, the suite that every engine must pass, and the
 //! rows of the benchmark.
 
+mod coroutines;
 mod serial;
 mod threads;
 
@@ -23,6 +24,12 @@ use crate::running::Running;
 
 /// Runs requests. One value serves one server, once.
 pub(crate) trait Run {
+    /// How it is set up, in words, where there is a choice: `epoll, 2 workers`.
+    fn setup(&self, serving: &Serving) -> String {
+        let _ = serving;
+        String::new()
+    }
+
     /// Serves until the server is asked to stop. Requests may still be running when it returns.
     fn serve(&mut self, serving: Serving) -> Result;
 
@@ -37,6 +44,8 @@ pub(crate) struct Serving {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) signals: Option<StopSignals>,
     pub(crate) max_packet_size: usize,
+    /// Threads that run coroutines; `None`: one for each core.
+    pub(crate) workers: Option<usize>,
 }
 
 impl Serving {
@@ -47,7 +56,7 @@ impl Serving {
 
     /// `count` accept loops, each with descriptors of its own if there are several.
     pub(crate) fn accept_loops(self, count: usize) -> Result<Vec<AcceptLoop>> {
-        let Serving { running, listeners, signals, max_packet_size } = self;
+        let Serving { running, listeners, signals, max_packet_size, .. } = self;
         let accept_loop = |_| {
             AcceptLoop::new(Arc::clone(&running), &listeners, signals, max_packet_size, count > 1)
                 .map_err(|error| Error::io("prepare to accept", error))
@@ -102,12 +111,13 @@ macro_rules! engines {
 engines! {
     Serial = serial (at most 1) "one request at a time, in the thread that serves";
     Threads = threads (at most 1024) "a thread for each connection, bounded";
+    Coroutines = coroutines (at most 100_000) "a coroutine for each connection, a worker per core";
 }
 
 /// The engine that runs when nobody says which.
 impl Default for Engine {
     fn default() -> Engine {
-        Engine::Threads
+        Engine::Coroutines
     }
 }
 

@@ -27,6 +27,7 @@ macro_rules! engines {
         $($mount)*! { $what
             serial = Serial
             threads = Threads
+            coroutines = Coroutines
         }
     };
 }
