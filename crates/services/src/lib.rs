@@ -12,10 +12,14 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod chargen;
+mod daytime;
+mod discard;
 pub mod duration;
 mod echo;
 mod hello;
 mod settings;
+mod time;
 pub mod transcript;
 mod upper;
 
@@ -34,8 +38,12 @@ macro_rules! services {
 }
 
 services! {
+    chargen,
+    daytime,
+    discard,
     echo,
     hello,
+    time,
     upper,
 }
 

@@ -5,6 +5,7 @@
 //!   $ hello --delay 5ms     a new conversation, with the service set so
 //!   > michael\n             the client sends exactly this
 //!   < hello, michael!\n     the service answers exactly this
+//!   < ANY 4                 the service answers this many bytes, whichever
 //!   > EOF                   the client has finished sending
 //!   < EOF                   the service has finished sending
 //! ```
@@ -29,6 +30,8 @@ pub enum Step {
     Send(Option<Vec<u8>>),
     /// The service answers.
     Receive(Option<Vec<u8>>),
+    /// The service answers with so many bytes, which nobody can know before.
+    ReceiveAny(usize),
 }
 
 /// Reads a transcript.
@@ -54,7 +57,10 @@ pub fn parse(text: &str) -> Result<Vec<Conversation<'_>>, String> {
         }
         let step = match line.split_at_checked(2) {
             Some(("> ", words)) => said(words).map(Step::Send),
-            Some(("< ", words)) => said(words).map(Step::Receive),
+            Some(("< ", words)) => match words.strip_prefix("ANY ") {
+                Some(count) => count.parse().ok().map(Step::ReceiveAny),
+                None => said(words).map(Step::Receive),
+            },
             _ => None,
         };
         match (step, conversations.last_mut()) {

@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::Read;
+use std::net::Shutdown;
 
 use support::{Serving, watchdog};
 
@@ -70,7 +71,7 @@ fn upper_gives_back_half_a_character_at_the_end() {
     let serving = Serving::of("upper", &[], "tcp");
     let mut client = serving.client();
     client.send_all(b"caf\xc3").unwrap();
-    client.shutdown(std::net::Shutdown::Write).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     assert_eq!(answer, b"CAF\xc3");
@@ -92,4 +93,55 @@ fn idle_clients_do_not_hold_up_a_stop() {
         let mut rest = Vec::new();
         client.read_to_end(&mut rest).unwrap();
     }
+}
+
+#[test]
+fn discard_takes_everything_and_closes_when_the_peer_has_finished() {
+    watchdog();
+    let serving = Serving::of("discard", &[], "tcp");
+    let client = serving.client();
+    client.send_all(&vec![7; 4 << 20]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.recv(&mut [0; 8]).unwrap(), 0);
+    let control = serving.control.clone();
+    serving.stop();
+    assert_eq!((control.counters().received, control.counters().sent), (4 << 20, 0));
+
+    let serving = Serving::of("discard", &[], "udp");
+    serving.client().send_all(b"nobody answers").unwrap();
+    let control = serving.control.clone();
+    while control.counters().closed == 0 {
+        std::thread::yield_now();
+    }
+    serving.stop();
+    assert_eq!((control.counters().received, control.counters().sent), (14, 0));
+}
+
+#[test]
+fn chargen_sends_the_lines_of_the_rfc_for_as_long_as_it_is_read() {
+    watchdog();
+    let serving = Serving::of("chargen", &[], "tcp");
+    let mut client = serving.client();
+    let mut text = vec![0; 74 * 96];
+    client.read_exact(&mut text).unwrap();
+    assert_eq!(text[..74], text[74 * 95..]);
+    assert_eq!(&text[..6], b" !\"#$%");
+    assert_eq!(&text[70..77], b"fg\r\n!\"#");
+    drop(client);
+    while serving.control.counters().open() > 0 {
+        std::thread::yield_now();
+    }
+    serving.stop();
+}
+
+#[test]
+fn chargen_never_answers_a_datagram_with_more_than_it_got() {
+    watchdog();
+    let serving = Serving::of("chargen", &[], "udp");
+    let client = serving.client();
+    for (asked, answered) in [(0, 0), (1, 1), (100, 100), (512, 512), (1400, 512)] {
+        client.send(&vec![b'?'; asked]).unwrap();
+        assert_eq!(client.recv(&mut [0; 2048]).unwrap(), answered);
+    }
+    serving.stop();
 }
