@@ -71,6 +71,7 @@ impl Request {
         };
         let service = &site.service;
         if !guarded(|| Ok(service.verify_request(&connection))).unwrap_or(false) {
+            connection.hang_up();
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
             return running.tell(&Event::Refused { connection, why });
         }

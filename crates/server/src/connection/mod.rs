@@ -190,16 +190,21 @@ impl Connection {
         &self.summary
     }
 
-    /// Ends the connection after its handler: flushes, says that no more will come, and takes what
-    /// has already arrived, since closing with input unread would reset the connection and could
-    /// destroy the answer on its way. Then lets go of the socket, and answers what to tell.
-    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
-        let flushed = self.flush_all();
+    /// Says that no more will come, and takes what has already arrived, since closing with input
+    /// unread would reset the connection and could destroy the answer on its way.
+    pub(crate) fn hang_up(&self) {
         if !self.is_datagram() {
             // A peer that is gone cannot be told goodbye.
             let _ = self.socket().shutdown(std::net::Shutdown::Write);
             self.discard_input();
         }
+    }
+
+    /// Ends the connection after its handler: flushes, hangs up, lets go of the socket, and answers
+    /// what to tell.
+    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
+        let flushed = self.flush_all();
+        self.hang_up();
         let reason = self.reason(outcome.and(flushed), panicked);
         let elapsed = self.clocks.opened.elapsed();
         let Connection { running, summary, received, sent, .. } = self;
