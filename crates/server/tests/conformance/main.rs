@@ -1,0 +1,8 @@
+//! What a server promises, it promises on every engine and every transport: one suite, mounted on
+//! each cell. A module is a promise; `tests/support` has the lists of engines and transports.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bytes_come_back;
+mod hooks_run_in_order;
