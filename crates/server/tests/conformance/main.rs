@@ -5,4 +5,6 @@
 mod support;
 
 mod bytes_come_back;
+mod connections_end_whole;
+mod datagrams_stay_whole;
 mod hooks_run_in_order;
