@@ -76,6 +76,7 @@ impl Request {
             return running.tell(&Event::Refused { connection, why });
         }
         running.tell(&Event::Opened { connection: connection.summary() });
+        connection.tell_packet();
         let outcome = guarded(|| life(&mut *service.handler(), &mut connection));
         let (outcome, panicked) = match outcome {
             Ok(()) => (Ok(()), false),

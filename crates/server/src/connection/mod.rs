@@ -237,6 +237,13 @@ impl Connection {
         }
     }
 
+    /// Tells that the packet was received, if it is one and messages are told.
+    pub(crate) fn tell_packet(&self) {
+        if let Some(packet) = self.packet().filter(|_| self.running.message_events) {
+            self.tell_message(Direction::In, packet.len());
+        }
+    }
+
     fn tell_message(&self, direction: Direction, bytes: usize) {
         self.running.tell(&Event::Message { connection: &self.summary, direction, bytes });
     }
