@@ -45,7 +45,7 @@ fn after_half_a_close_comes_the_whole_answer(cell: Cell) {
     let server = cell.serve(|connection: &mut Connection| {
         let mut request = Vec::new();
         connection.read_to_end(&mut request)?;
-        write!(connection, "{} bytes\n", request.len())?;
+        writeln!(connection, "{} bytes", request.len())?;
         pattern(LARGE).chunks(PIECE).try_for_each(|piece| connection.write_all(piece))
     });
     let client = server.client();

@@ -4,7 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses_and_counters_agree;
 mod bytes_come_back;
 mod connections_end_whole;
 mod datagrams_stay_whole;
+mod guards_recover;
 mod hooks_run_in_order;
+mod servers_stop_when_asked;

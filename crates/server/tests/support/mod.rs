@@ -147,6 +147,20 @@ impl Serving {
         }
     }
 
+    /// Waits until an event that contains `text` has been told.
+    pub fn until_told(&self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.told(text) {
+            assert!(Instant::now() < end, "not told: {text}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The path it serves at, if that is to be gone in the end.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.place.as_ref()?.path.as_deref()
+    }
+
     /// Whether an event that contains `text` has been told.
     pub fn told(&self, text: &str) -> bool {
         self.events.lock().unwrap().iter().any(|event| event.contains(text))
