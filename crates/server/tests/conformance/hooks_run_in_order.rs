@@ -4,7 +4,6 @@
 use std::io::{self, BufRead, Read, Write};
 
 use crate::support::{Cell, Client, Notes, ask, on_every, read_all};
-use switchboard::socket::Flags;
 use switchboard::{Connection, Handler, Service, per_connection};
 
 on_every! {
@@ -15,12 +14,9 @@ on_every! {
         a_closure_is_a_handler
     }
     connections {
-        a_refused_connection_sees_the_end
-        a_refusal_may_panic
         each_connection_has_a_handler_of_its_own
     }
     datagrams {
-        a_refused_datagram_gets_no_answer
         each_datagram_has_a_handler_of_its_own
     }
 }
@@ -213,74 +209,6 @@ fn a_closure_is_a_handler(cell: Cell) {
     });
     assert_eq!(ask(&server.client(), "hello\n", 12), "well, hello\n");
     assert_eq!(ask(&server.client(), "again\n", 12), "well, again\n");
-    server.stop().unwrap();
-}
-
-/// Refuses whoever says "no".
-struct Picky {
-    notes: Notes,
-    panics: bool,
-}
-
-impl Service for Picky {
-    fn handler(&self) -> Box<dyn Handler + '_> {
-        Box::new(Steps { notes: self.notes.clone(), wish: String::new() })
-    }
-
-    fn verify_request(&self, connection: &Connection) -> bool {
-        let mut word = [0; 2];
-        let word = match connection.packet() {
-            Some(packet) => packet,
-            None => {
-                let count = connection.socket().recv_from_with(&mut word, Flags::PEEK).unwrap().0;
-                &word[..count]
-            }
-        };
-        assert!(!self.panics || word != b"no", "how dare they");
-        word != b"no"
-    }
-
-    fn handle_error(&self, _: &Connection, _: &io::Error) {
-        self.notes.add("error");
-    }
-}
-
-/// `MiscTestCase.test_shutdown_request_called_if_verify_request_false`: the end, and no reset,
-/// even though what the client said was never read.
-fn refused(cell: Cell, panics: bool) {
-    let notes = Notes::new();
-    let server = cell.serve(Picky { notes: notes.clone(), panics });
-    for done in 1..4 {
-        let client = server.client();
-        client.send_all(b"no").unwrap();
-        assert_eq!(read_all(&client).unwrap(), b"");
-        server.until(|counters| counters.refused == done);
-    }
-    assert_eq!((notes.read(), server.control.counters().opened), (String::new(), 0));
-    assert_eq!(server.events_with("VerifyRequest").len(), 3);
-    let client = server.client();
-    client.send_all(b"yes\n").unwrap();
-    assert_eq!(answer(cell, &client), "setup handle finish ");
-    server.stop().unwrap();
-}
-
-fn a_refused_connection_sees_the_end(cell: Cell) {
-    refused(cell, false);
-}
-
-fn a_refusal_may_panic(cell: Cell) {
-    refused(cell, true);
-}
-
-fn a_refused_datagram_gets_no_answer(cell: Cell) {
-    let notes = Notes::new();
-    let server = cell.serve(Picky { notes, panics: false });
-    let client = server.client();
-    client.send_all(b"no").unwrap();
-    server.until(|counters| counters.refused == 1);
-    client.send_all(b"yes\n").unwrap();
-    assert_eq!(answer(cell, &client), "setup handle finish ");
-    assert_eq!(server.control.counters().opened, 1);
     server.stop().unwrap();
 }
 

@@ -10,4 +10,8 @@ mod connections_end_whole;
 mod datagrams_stay_whole;
 mod guards_recover;
 mod hooks_run_in_order;
+mod one_server_has_many_listeners;
+mod python_peers_agree;
+mod requests_are_verified;
 mod servers_stop_when_asked;
+mod socketserver_cases;

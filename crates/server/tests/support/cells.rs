@@ -105,7 +105,8 @@ macro_rules! make_transports {
                 match self { $(Transport::$transport => stringify!($module),)* }
             }
 
-            fn kind(self) -> &'static str {
+            /// `stream`, `seqpacket` or `datagram`.
+            pub fn kind(self) -> &'static str {
                 match self { $(Transport::$transport => stringify!($kind),)* }
             }
 

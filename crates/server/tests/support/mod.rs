@@ -10,7 +10,9 @@
 #![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 
 mod cells;
+pub mod census;
 mod notes;
+pub mod python;
 
 use std::net::Shutdown;
 use std::ops::Deref;
