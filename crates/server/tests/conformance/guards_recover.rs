@@ -37,7 +37,8 @@ fn silence_before_the_first_byte_ends(cell: Cell) {
     let guards = Guards { deadline_first_byte: SHORT, ..Guards::default() };
     let server = cell.serve_by(cell.guarded(guards), echo);
     assert_eq!(read_all(&server.client()).unwrap(), b"");
-    assert_eq!(server.until(|counters| counters.closed == 1).timed_out, 1);
+    let counters = server.until(|counters| counters.closed == 1);
+    assert_eq!(counters.timed_out, 1, "{:?}", server.events_with(""));
     assert_eq!(server.events_with("TimedOut(\"no first byte\")").len(), 1);
     assert_eq!(ask(&server.client(), "on time", 7), "on time");
     server.stop().unwrap();
@@ -49,7 +50,8 @@ fn silence_between_bytes_ends(cell: Cell) {
     let client = server.client();
     assert_eq!(ask(&client, "one", 3), "one");
     assert_eq!(read_all(&client).unwrap(), b"");
-    assert_eq!(server.until(|counters| counters.closed == 1).timed_out, 1);
+    let counters = server.until(|counters| counters.closed == 1);
+    assert_eq!(counters.timed_out, 1, "{:?}", server.events_with(""));
     assert_eq!(server.events_with("TimedOut(\"idle\")").len(), 1);
     server.stop().unwrap();
 }
@@ -62,7 +64,8 @@ fn a_peer_that_never_reads_is_given_up(cell: Cell) {
         }
     });
     let _silent = server.client();
-    assert_eq!(server.until(|counters| counters.closed == 1).timed_out, 1);
+    let counters = server.until(|counters| counters.closed == 1);
+    assert_eq!(counters.timed_out, 1, "{:?}", server.events_with(""));
     assert_eq!(server.events_with("TimedOut(\"write\")").len(), 1);
     server.stop().unwrap();
 }
@@ -99,7 +102,8 @@ fn what_a_handler_allows_holds_for_its_connection(cell: Cell) {
     let client = server.client();
     assert_eq!(ask(&client, "none\n", 9), "now wait\n");
     assert_eq!(read_all(&client).unwrap(), b"");
-    assert_eq!(server.until(|counters| counters.closed == 1).timed_out, 1);
+    let counters = server.until(|counters| counters.closed == 1);
+    assert_eq!(counters.timed_out, 1, "{:?}", server.events_with(""));
     patient.as_ref().inspect(|client| assert_eq!(ask(client, "done\n", 7), "thanks\n"));
     server.stop().unwrap();
 }
@@ -133,13 +137,7 @@ fn the_limit_of_connections_holds_and_recovers(cell: Cell) {
     }
     let counters = server.until(|counters| counters.closed >= 8);
     assert_eq!((counters.opened, counters.closed, counters.refused), (8, 8, 0));
-    let notes = notes.read();
-    let steps = notes.split(' ').map(|step| step.parse::<i32>().unwrap());
-    let now = steps.scan(0, |now, step| {
-        *now += step;
-        Some(*now)
-    });
-    assert!(now.max().unwrap() <= if cell.is_serial() { 1 } else { 2 }, "{notes}");
+    assert!(notes.most_at_once() <= if cell.is_serial() { 1 } else { 2 }, "{}", notes.read());
     server.stop().unwrap();
 }
 

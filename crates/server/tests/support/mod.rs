@@ -136,17 +136,30 @@ impl Serving {
         Client::new(&self.address)
     }
 
-    /// Waits until the counters satisfy `condition`.
+    /// Waits until the counters satisfy `condition`, and what they count has been told: an event
+    /// is counted first.
     pub fn until(&self, condition: impl Fn(&Counters) -> bool) -> Counters {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
             let counters = self.control.counters();
-            if condition(&counters) {
+            if condition(&counters) && self.has_heard(&counters) {
                 return counters;
             }
             assert!(Instant::now() < end, "not reached: {counters:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    fn has_heard(&self, counters: &Counters) -> bool {
+        let events = self.events.lock().unwrap();
+        let heard = |name: &str| events.iter().filter(|event| event.starts_with(name)).count();
+        let counted = [
+            ("Opened", counters.opened),
+            ("Closed", counters.closed),
+            ("Refused", counters.refused),
+            ("Panicked", counters.panicked),
+        ];
+        counted.into_iter().all(|(name, count)| heard(name) as u64 >= count)
     }
 
     /// Waits until an event that contains `text` has been told.
