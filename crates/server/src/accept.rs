@@ -27,7 +27,7 @@ use crate::error::{Error, Result, is_resource_limit};
 use crate::event::Event;
 use crate::listener::{Bound, Listener, Site};
 use crate::request::Request;
-use crate::running::{Door, Running};
+use crate::running::{Door, Reservation, Running};
 
 /// How many connections one listener may hand over before the others get their turn.
 const TURN: usize = 64;
@@ -179,13 +179,13 @@ impl AcceptLoop {
         process: &mut dyn FnMut(Request) -> io::Result<()>,
     ) -> Result {
         for _ in 0..TURN {
-            let full = self.running.open() >= self.running.limit_connections;
-            if full || self.running.is_time_called() {
+            let Some(place) = self.running.reserve() else { return Ok(()) };
+            if self.running.is_time_called() {
                 return Ok(());
             }
             let taken = match entrance.site.datagrams.is_some() {
-                true => self.receive(entrance),
-                false => self.accept(entrance),
+                true => self.receive(entrance, place),
+                false => self.accept(entrance, place),
             };
             let outcome = match taken {
                 Ok(Some(request)) => process(request),
@@ -204,15 +204,15 @@ impl AcceptLoop {
         Ok(())
     }
 
-    fn accept(&self, entrance: &Entrance) -> io::Result<Option<Request>> {
+    fn accept(&self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
         let (socket, peer) = entrance.socket().accept()?;
-        Ok(Request::admit(&self.running, &entrance.site, Some(socket), peer, None))
+        Ok(Request::admit(&self.running, &entrance.site, place, Some(socket), peer, None))
     }
 
-    fn receive(&mut self, entrance: &Entrance) -> io::Result<Option<Request>> {
+    fn receive(&mut self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
         let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
         let packet = self.packet[..count].to_vec();
-        Ok(Request::admit(&self.running, &entrance.site, None, peer, Some(packet)))
+        Ok(Request::admit(&self.running, &entrance.site, place, None, peer, Some(packet)))
     }
 
     /// After a failed accept: whether to try again at once. An error means that the listener is

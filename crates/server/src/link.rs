@@ -12,7 +12,11 @@
 //!                        patrol: overdue, drain: time called     └─ what it was
 //!                                              ▼
 //!                                      Overdue | LetGo ──────────► the read fails
+//!                                            Drained ────────────► the input ends
 //! ```
+//! Whoever ends a waiting changes the word first, and only the one whose change counted shuts the
+//! reading side down. So a handler whose wait was over by then keeps its connection whole, and one
+//! that received something at the very moment learns that the rest of it cannot follow.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -49,6 +53,8 @@ pub(crate) enum Ending {
     Overdue = 3,
     /// The server is stopping.
     LetGo = 4,
+    /// The server is stopping, and it waited for a next request.
+    Drained = 5,
 }
 
 const WORKING: u64 = 0;
@@ -74,6 +80,7 @@ impl Link {
         match self.word.swap(WORKING, SeqCst) & STATE {
             state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
             state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
+            state if state == Ending::Drained as u64 => Some(Ending::Drained),
             _ => None,
         }
     }
@@ -95,15 +102,16 @@ impl Link {
         let Some(socket) = &self.socket else { return };
         let mut asked = [Poll::new(socket.as_fd(), Interest::READ)];
         let arrived = poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0);
-        if !arrived && self.word.load(SeqCst) & STATE == Waiting::Between as u64 {
-            self.shut_down(Shutdown::Read);
+        let word = self.word.load(SeqCst);
+        if !arrived && word & STATE == Waiting::Between as u64 {
+            self.end(word, Ending::Drained);
         }
     }
 
     /// Ends the waiting of a handler, if it waits for longer than until `now`.
     pub(crate) fn end_overdue(&self, now: u64) {
         let word = self.word.load(SeqCst);
-        if word != WORKING && word >> STATE_BITS <= now {
+        if waits(word) && word >> STATE_BITS <= now {
             self.end(word, Ending::Overdue);
         }
     }
@@ -111,7 +119,7 @@ impl Link {
     /// Ends the waiting of a handler, if it waits.
     pub(crate) fn end_waiting(&self, ending: Ending) {
         let word = self.word.load(SeqCst);
-        if word != WORKING {
+        if waits(word) {
             self.end(word, ending);
         }
     }
@@ -130,4 +138,10 @@ impl Link {
             let _ = socket.shutdown(how);
         }
     }
+}
+
+/// Whether the handler waits, and nobody has ended that yet.
+fn waits(word: u64) -> bool {
+    let state = word & STATE;
+    state == Waiting::Reading as u64 || state == Waiting::Between as u64
 }

@@ -16,7 +16,7 @@ use crate::connection::{Connection, stopping};
 use crate::event::{Event, Refusal, Summary};
 use crate::handler::Handler;
 use crate::listener::Site;
-use crate::running::{Place, Running};
+use crate::running::{Place, Reservation, Running};
 
 /// Something a listener received: a connection with its place, or a datagram with its.
 pub(crate) struct Request {
@@ -33,11 +33,12 @@ impl Request {
     pub(crate) fn admit(
         running: &Arc<Running>,
         site: &Arc<Site>,
+        place: Reservation,
         socket: Option<Socket>,
         peer: SockAddr,
         packet: Option<Vec<u8>>,
     ) -> Option<Request> {
-        let (id, place) = running.admit(&peer, socket);
+        let (id, place) = running.admit(place, &peer, socket);
         let service = site.service.name().to_owned();
         let summary = Summary { id, service, peer, datagram: packet.is_some() };
         match place {
@@ -72,10 +73,12 @@ impl Request {
         };
         let service = &site.service;
         if !guarded(|| Ok(service.verify_request(&connection))).unwrap_or(false) {
+            connection.hang_up();
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
             return running.tell(&Event::Refused { connection, why });
         }
         running.tell(&Event::Opened { connection: connection.summary() });
+        connection.tell_packet();
         let outcome = guarded(|| life(&mut *service.handler(), &mut connection));
         let (outcome, panicked) = match outcome {
             Ok(()) => (Ok(()), false),

@@ -175,10 +175,24 @@ impl Running {
         let _ = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event)));
     }
 
+    /// Keeps a place free for whatever comes next; `None` if all are taken.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Option<Reservation> {
+        let fits = |open| (open < self.limit_connections).then_some(open + 1);
+        self.open.fetch_update(SeqCst, SeqCst, fits).ok()?;
+        Some(Reservation { running: Some(Arc::clone(self)) })
+    }
+
+    /// Gives back a place that was taken or reserved.
+    fn vacate(&self) {
+        self.open.fetch_sub(1, SeqCst);
+        self.wake_doors();
+    }
+
     /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for
     /// a datagram. A refused socket is closed by being dropped.
     pub(crate) fn admit(
         self: &Arc<Self>,
+        reservation: Reservation,
         peer: &SockAddr,
         socket: Option<Socket>,
     ) -> (u64, Result<Place, Refusal>) {
@@ -194,7 +208,7 @@ impl Running {
             *count += 1;
         }
         registry.links.insert(id, Arc::clone(&link));
-        self.open.fetch_add(1, SeqCst);
+        reservation.keep();
         self.unfinished.fetch_add(1, SeqCst);
         if self.patrol_rests.load(SeqCst) {
             self.patrol.set();
@@ -352,6 +366,27 @@ impl Running {
     }
 }
 
+/// A place kept free for a connection that is about to be accepted, given back by dropping it.
+/// Without it two accept loops could both see the last free place.
+pub(crate) struct Reservation {
+    running: Option<Arc<Running>>,
+}
+
+impl Reservation {
+    /// Leaves it taken, for a [`Place`] to give back.
+    fn keep(mut self) {
+        self.running = None;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.vacate();
+        }
+    }
+}
+
 impl Place {
     /// The connection that has the place.
     pub(crate) fn link(&self) -> Arc<Link> {
@@ -375,8 +410,7 @@ impl Place {
         }
         drop(registry);
         drop((known, link));
-        running.open.fetch_sub(1, SeqCst);
-        running.wake_doors();
+        running.vacate();
     }
 }
 

@@ -194,12 +194,6 @@ impl Server {
         ));
         let ended = Arc::new(Latch::default());
         prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
-        let watch = {
-            let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
-            let body = move || watch(&running, signals, &ended);
-            std::thread::Builder::new().name("drain watch".into()).spawn(body)
-        };
-        let watch = watch.map_err(|error| Error::io("start the drain watch", error))?;
         let serving = Serving {
             running: Arc::clone(&running),
             listeners: self.listeners,
@@ -213,6 +207,12 @@ impl Server {
             let (address, service, engine) = (&site.address, site.service.name(), running.engine);
             running.tell(&Event::Listening { address, service, engine, setup: &setup });
         }
+        let watch = {
+            let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
+            let body = move || watch(&running, signals, &ended);
+            std::thread::Builder::new().name("drain watch".into()).spawn(body)
+        };
+        let watch = watch.map_err(|error| Error::io("start the drain watch", error))?;
         let served = runner.serve(serving);
         ended.set();
         let drained = watch.join().expect("the watch runs no code that panics");

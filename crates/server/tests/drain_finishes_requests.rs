@@ -36,9 +36,7 @@ fn a_request_under_way_is_answered(engine: Engine) {
     client.send_all(b"half a li").unwrap();
     server.until(|counters| counters.opened == 1);
     server.control.shutdown();
-    while !server.told("DrainBegan") {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    server.until_told("DrainBegan");
     assert_eq!(ask(&client, "ne\n", 12), "half a line\n");
     assert_eq!(read_all(&client).unwrap(), b"");
     server.stop().unwrap();

@@ -116,12 +116,6 @@ fn the_limit_of_connections_recovers(engine: Engine) {
         assert_eq!(read_all(client).unwrap(), b"");
     }
     server.until(|counters| counters.closed == 8);
-    let steps = notes.read();
-    let steps = steps.split(' ').map(|step| step.parse::<i32>().unwrap());
-    let most = steps.scan(0, |now, step| {
-        *now += step;
-        Some(*now)
-    });
-    assert_eq!(most.max(), Some(able));
+    assert_eq!(notes.most_at_once(), able);
     server.stop().unwrap();
 }

@@ -224,17 +224,22 @@ impl Connection {
         &self.summary
     }
 
-    /// Ends the connection after its handler: flushes, says that no more will come, and takes what
-    /// has already arrived, since closing with input unread would reset the connection and could
-    /// destroy the answer on its way. Then lets go of the socket, and answers what to tell.
-    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
-        let flushed = self.flush_all();
-        let beside = self.end_beside();
+    /// Says that no more will come, and takes what has already arrived, since closing with input
+    /// unread would reset the connection and could destroy the answer on its way.
+    pub(crate) fn hang_up(&self) {
         if !self.is_datagram() {
             // A peer that is gone cannot be told goodbye.
             let _ = self.socket().shutdown(std::net::Shutdown::Write);
             self.discard_input();
         }
+    }
+
+    /// Ends the connection after its handler: flushes, ends what is beside, hangs up, lets go of
+    /// the socket, and answers what to tell.
+    pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
+        let flushed = self.flush_all();
+        let beside = self.end_beside();
+        self.hang_up();
         let reason = self.reason(outcome.and(flushed).and(beside), panicked);
         let elapsed = self.clocks.opened.elapsed();
         let by_writers = self.sending.as_ref().map_or(0, |sending| sending.sent.load(Relaxed));
@@ -269,6 +274,13 @@ impl Connection {
         match answer {
             Err(error) if error.kind() == ErrorKind::TimedOut => Err(self.overdue(guard)),
             answer => answer,
+        }
+    }
+
+    /// Tells that the packet was received, if it is one and messages are told.
+    pub(crate) fn tell_packet(&self) {
+        if let Some(packet) = self.packet().filter(|_| self.running.message_events) {
+            self.tell_message(Direction::In, packet.len());
         }
     }
 

@@ -113,6 +113,12 @@ impl Connection {
         match self.link.resume() {
             Some(Ending::LetGo) => return Err(self.let_go()),
             Some(Ending::Overdue) => return Err(self.overdue(guard)),
+            Some(Ending::Drained) => {
+                // What may have come in at this moment is the beginning of a request whose rest
+                // cannot follow. It has not begun here, so its peer may ask somebody else.
+                self.input.ended = true;
+                return Ok(0);
+            }
             None => {}
         }
         let count = match self.check(answer, guard) {

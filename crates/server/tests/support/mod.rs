@@ -9,7 +9,10 @@
 // Each test file uses its own part.
 #![allow(dead_code, unreachable_pub, unused_imports, unused_macros)]
 
+mod cells;
+pub mod census;
 mod notes;
+pub mod python;
 
 use std::net::Shutdown;
 use std::ops::Deref;
@@ -18,8 +21,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use cells::{Cell, Place, Transport};
+pub(crate) use cells::{
+    mount_cells, mount_if, mount_transports, mount_wanted, on_every, transports,
+};
 pub use notes::Notes;
-use switchboard::{Control, Counters, Engine, Event, Guards, Result, Server, Service, Socket};
+use switchboard::socket::{Family, Type, UnixAddr};
+use switchboard::{
+    Address, Control, Counters, Engine, Event, Guards, Result, Server, Service, SockAddr, Socket,
+};
 
 /// The engines. A new one is one row here, and every suite runs on it.
 macro_rules! engines {
@@ -84,48 +94,87 @@ impl Watchdog {
 /// A server that serves on a thread of its own until it is stopped.
 pub struct Serving {
     pub control: Control,
-    pub address: switchboard::Address,
+    pub address: Address,
     /// Every event so far, printed.
     pub events: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<Result>>,
+    /// Where it serves, if that is to be cleaned up.
+    place: Option<Place>,
 }
 
 /// Serves `service` at `address` on `engine`.
 pub fn serve(engine: Engine, address: &str, guards: Guards, service: impl Service) -> Serving {
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&events);
-    let server = Server::new()
-        .with_engine(engine)
-        .with_guards(guards)
-        .with_signals(false)
-        .with_events(move |event: &Event<'_>| seen.lock().unwrap().push(format!("{event:?}")))
-        .bind(address, service)
-        .unwrap();
-    Serving {
-        control: server.control(),
-        address: server.addresses().remove(0),
-        events,
-        thread: Some(std::thread::spawn(move || server.serve_forever())),
-    }
+    let server = Server::new().with_engine(engine).with_guards(guards);
+    Serving::start(server, |server| server.bind(address, service))
 }
 
 impl Serving {
+    /// Serves what `bind` binds, with the settings of `server`.
+    pub fn start(server: Server, bind: impl FnOnce(Server) -> Result<Server>) -> Serving {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let server = server
+            .with_signals(false)
+            .with_events(move |event: &Event<'_>| seen.lock().unwrap().push(format!("{event:?}")));
+        let server = bind(server).unwrap();
+        Serving {
+            control: server.control(),
+            address: server.addresses().remove(0),
+            events,
+            thread: Some(std::thread::spawn(move || server.serve_forever())),
+            place: None,
+        }
+    }
+
+    /// The events that contain `text`.
+    pub fn events_with(&self, text: &str) -> Vec<String> {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.contains(text)).cloned().collect()
+    }
+
     /// A client connected to the server.
     pub fn client(&self) -> Client {
         Client::new(&self.address)
     }
 
-    /// Waits until the counters satisfy `condition`.
+    /// Waits until the counters satisfy `condition`, and what they count has been told: an event
+    /// is counted first.
     pub fn until(&self, condition: impl Fn(&Counters) -> bool) -> Counters {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
             let counters = self.control.counters();
-            if condition(&counters) {
+            if condition(&counters) && self.has_heard(&counters) {
                 return counters;
             }
             assert!(Instant::now() < end, "not reached: {counters:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    fn has_heard(&self, counters: &Counters) -> bool {
+        let events = self.events.lock().unwrap();
+        let heard = |name: &str| events.iter().filter(|event| event.starts_with(name)).count();
+        let counted = [
+            ("Opened", counters.opened),
+            ("Closed", counters.closed),
+            ("Refused", counters.refused),
+            ("Panicked", counters.panicked),
+        ];
+        counted.into_iter().all(|(name, count)| heard(name) as u64 >= count)
+    }
+
+    /// Waits until an event that contains `text` has been told.
+    pub fn until_told(&self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.told(text) {
+            assert!(Instant::now() < end, "not told: {text}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The path it serves at, if that is to be gone in the end.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.place.as_ref()?.path.as_deref()
     }
 
     /// Whether an event that contains `text` has been told.
@@ -159,9 +208,15 @@ impl Drop for Serving {
 pub struct Client(Socket);
 
 impl Client {
-    pub fn new(address: &switchboard::Address) -> Client {
+    /// A client of the server at `address`, with an address of its own to answer to.
+    pub fn new(address: &Address) -> Client {
         let endpoint = address.resolve().unwrap().remove(0);
-        Client::from(Socket::connected(&endpoint, Default::default()).unwrap())
+        let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol).unwrap();
+        if (endpoint.family, endpoint.kind) == (Family::UNIX, Type::DGRAM) {
+            socket.bind(&SockAddr::Unix(UnixAddr::Unnamed)).unwrap();
+        }
+        socket.connect(&endpoint.address).unwrap();
+        Client::from(socket)
     }
 }
 
@@ -189,9 +244,14 @@ impl Drop for Client {
 
 /// Everything the peer sends until it closes.
 pub fn read_all(socket: &Socket) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut &*socket, &mut bytes)?;
-    Ok(bytes)
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 65_536]);
+    loop {
+        // In large pieces: what does not fit of a message is lost.
+        match socket.recv(&mut piece)? {
+            0 => return Ok(bytes),
+            count => bytes.extend_from_slice(&piece[..count]),
+        }
+    }
 }
 
 /// Sends `text` and answers exactly as many bytes as are expected back.

@@ -42,6 +42,17 @@ impl Notes {
         String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned()
     }
 
+    /// The largest sum on the way, of notes that are all numbers: `+1` for who comes, `-1` for who
+    /// goes.
+    pub fn most_at_once(&self) -> i32 {
+        let (mut now, mut most) = (0, 0);
+        for step in self.read().split(' ') {
+            now += step.parse::<i32>().unwrap();
+            most = most.max(now);
+        }
+        most
+    }
+
     /// Waits until the notes satisfy `condition`, and answers them.
     pub fn until(&self, condition: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + Duration::from_secs(10);
