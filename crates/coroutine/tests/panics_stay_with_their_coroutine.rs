@@ -15,7 +15,7 @@ use support::{pair, run};
 
 #[test]
 fn the_handle_hears_it() {
-    let payload = run(|| spawn(|| panic!("a defect")).join().map(|()| ()).unwrap_err());
+    let payload = run(|| spawn(|| panic!("a defect")).join().unwrap_err());
     assert!(!is_cancel(&*payload));
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"a defect"));
 }
@@ -109,7 +109,7 @@ fn nothing_is_suspended_while_it_panics() {
             let _talkative = Talkative(right);
             panic!("with a drop that makes calls");
         });
-        assert!(talkative.join().map(|()| ()).is_err());
+        assert!(talkative.join().is_err());
         bystander.join().unwrap();
         assert_eq!(*lock.lock().expect("not poisoned"), 10);
         let mut said = [0; 3];
@@ -130,7 +130,7 @@ fn a_full_buffered_writer_unwinds() {
             writer.write_all(b"has no room").unwrap();
             panic!("before the flush");
         });
-        assert!(writer.join().map(|()| ()).is_err());
+        assert!(writer.join().is_err());
         drop(left);
     });
 }

@@ -126,8 +126,7 @@ fn turns_are_taken_first_in_first_out() {
             });
         }
         until(|| order.lock().unwrap().len() == 6);
-        let order = order.lock().unwrap().clone();
-        order
+        order.lock().unwrap().clone()
     });
     assert_eq!(order, ["a", "b", "c", "a", "b", "c"]);
 }
@@ -146,7 +145,7 @@ fn one_that_never_waits_lets_others_run() {
                 }
             }
         });
-        let other = spawn(|| yield_now());
+        let other = spawn(yield_now);
         other.join().unwrap();
         busy.cancel();
         busy.join().unwrap();
@@ -246,8 +245,7 @@ fn what_is_not_send_is_sound_between_coroutines_of_a_worker() {
         *mine.borrow_mut() += 1;
         yield_now();
         assert!(in_coroutine());
-        let total = *shared.borrow();
-        total
+        *shared.borrow()
     });
     assert_eq!(total, 1);
     assert!(!in_coroutine());
