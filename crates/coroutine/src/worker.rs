@@ -296,6 +296,7 @@ impl Core {
         self.take_mail();
         let mut left = BATCH;
         while left > 0
+            && self.phase.get() != Phase::Returned
             && let Some(slot) = self.scheduler.pop()
         {
             self.resume(slot);

@@ -22,6 +22,9 @@ use crate::current;
 /// The faults that a guard causes, by platform.
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
+/// What is said of a name, in bytes, so that the rest of the message has room.
+const LONGEST_NAME: usize = 160;
+
 /// The size of a signal stack: the handler's own frames and those of a handler before it, with the
 /// registers of the largest processors.
 const SIGNAL_STACK: usize = 64 * 1024;
@@ -94,7 +97,10 @@ unsafe extern "C" fn handle(
     context: *mut libc::c_void,
 ) {
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler with `SA_SIGINFO`.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let details = unsafe { &*info };
+    // SAFETY: for these two signals that is the field; where somebody sent the signal by hand it
+    // holds other bytes, which are an address as good as any to compare.
+    let address = unsafe { details.si_addr() } as usize;
     let found = current::worker().and_then(|worker| {
         let number = worker.scheduler.slab().overflowed(address)?;
         Some((worker, number))
@@ -111,7 +117,7 @@ unsafe extern "C" fn handle(
         };
         if let Some(name) = name.filter(|name| !name.is_empty()) {
             line.text(" (");
-            line.text(&name);
+            line.bytes(name.as_bytes(), LONGEST_NAME);
             line.text(")");
         }
     }
@@ -186,10 +192,13 @@ impl Default for Line {
 
 impl Line {
     fn text(&mut self, text: &str) {
-        // Room is kept for the end of the message, whatever the name.
-        let room = if text.len() > 40 { 160 } else { self.bytes.len() - self.length };
-        let count = text.len().min(room);
-        self.bytes[self.length..self.length + count].copy_from_slice(&text.as_bytes()[..count]);
+        self.bytes(text.as_bytes(), text.len());
+    }
+
+    /// Up to `most` of `bytes`.
+    fn bytes(&mut self, bytes: &[u8], most: usize) {
+        let count = bytes.len().min(most).min(self.bytes.len() - self.length);
+        self.bytes[self.length..self.length + count].copy_from_slice(&bytes[..count]);
         self.length += count;
     }
 

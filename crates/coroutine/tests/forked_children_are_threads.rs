@@ -1,0 +1,78 @@
+//! A child forked in the middle of a worker uninstalls the driver, and from then on is a plain
+//! thread whose calls block; the parent's coroutines go on undisturbed.
+
+#![allow(unsafe_code)]
+
+mod support;
+
+use coroutine::{in_coroutine, spawn, yield_now};
+use socket::{Socket, seam};
+use support::{pair, run, tcp_pair};
+
+/// What the child does; its answer is its exit status.
+fn child(ours: &Socket) -> i32 {
+    seam::install(None);
+    if in_coroutine() || !coroutine::list().is_empty() {
+        return 1;
+    }
+    let mut byte = [0];
+    // Blocks in the kernel: there is nobody else to run.
+    match ours.recv(&mut byte) {
+        Ok(1) if byte[0] == b'?' => {}
+        _ => return 2,
+    }
+    if ours.send_all(b"!").is_err() {
+        return 3;
+    }
+    // What is spawned is a thread.
+    let thread = spawn(|| in_coroutine());
+    match thread.join() {
+        Ok(false) => 0,
+        _ => 4,
+    }
+}
+
+#[test]
+fn a_child_blocks_as_a_thread_and_the_parent_goes_on() {
+    run(|| {
+        let (left, right) = tcp_pair();
+        let echo = spawn(move || {
+            let mut byte = [0];
+            while right.recv(&mut byte).unwrap() == 1 {
+                right.send_all(&byte).unwrap();
+            }
+        });
+        let (ours, theirs) = pair();
+        // Registered and waited for before the fork.
+        let theirs = spawn(move || {
+            assert_eq!(theirs.recv(&mut [0; 1]).unwrap(), 1);
+            theirs
+        });
+        yield_now();
+        ours.send_all(b"x").unwrap();
+        let theirs = theirs.join().unwrap();
+        // SAFETY: the child calls only what is above, and leaves by `_exit`.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            let status = child(&theirs);
+            // SAFETY: ends the process without running what the parent runs at its end.
+            unsafe { libc::_exit(status) };
+        }
+        drop(theirs);
+        for _ in 0..100 {
+            left.send_all(b"z").unwrap();
+            assert_eq!(left.recv(&mut [0; 1]).unwrap(), 1);
+        }
+        ours.send_all(b"?").unwrap();
+        let mut answer = [0];
+        assert_eq!(ours.recv(&mut answer).unwrap(), 1);
+        assert_eq!(&answer, b"!");
+        let mut status = 0;
+        // SAFETY: `status` is room for what the call writes.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        assert_eq!(status, 0, "the child's exit status");
+        drop(left);
+        echo.join().unwrap();
+    });
+}
