@@ -7,7 +7,9 @@ use socket::Deadline;
 pub(crate) struct Wake;
 
 impl Wake {
-    pub(crate) fn wake(&self) {}
+    pub(crate) fn wake(&self) -> bool {
+        false
+    }
 }
 
 /// How a suspension ended.
@@ -19,6 +21,8 @@ pub(crate) enum Resumed {
     Cancelled,
     Refused,
 }
+
+pub(crate) fn spend() {}
 
 pub(crate) fn current() -> Option<Wake> {
     None

@@ -30,7 +30,7 @@
 //! 3. Nothing is suspended while its thread is panicking: a call that would have to wait then fails.
 //! 4. Every stack has guards, and an overflow says which coroutine it was.
 //! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
-//!    `coroutine::sync` has locks that do not.
+//!    [`sync`] has locks that do not.
 //!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
 //! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).

@@ -116,10 +116,13 @@ impl Parker {
 }
 
 impl Unparker {
-    /// Gives the permit.
-    pub(crate) fn unpark(&self) {
+    /// Gives the permit. False: to nobody, it is a coroutine that will not run again.
+    pub(crate) fn unpark(&self) -> bool {
         match &self.0 {
-            Caller::Thread(thread) => thread.unpark(),
+            Caller::Thread(thread) => {
+                thread.unpark();
+                true
+            }
             Caller::Coroutine(wake) => wake.wake(),
         }
     }

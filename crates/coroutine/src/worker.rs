@@ -125,7 +125,7 @@ impl Worker {
             letters: RefCell::default(),
             backlog: RefCell::default(),
             sweep: Cell::new(NEVER),
-            _lease: Lease::new(),
+            _blocking: Lease::new(),
         };
         Ok(Worker { core: Box::new(core), settings, not_send: PhantomData })
     }
@@ -196,8 +196,8 @@ pub(crate) struct Core {
     backlog: RefCell<VecDeque<(String, Body)>>,
     /// When the slab is swept next.
     sweep: Cell<Moment>,
-    /// Keeps the pool's threads for this worker.
-    _lease: Lease,
+    /// Keeps threads for work that blocks.
+    _blocking: Lease,
 }
 
 type Body = Box<dyn FnOnce()>;
@@ -380,7 +380,9 @@ impl Core {
     fn read_mail(&self) {
         for letter in self.letters.take() {
             match letter {
-                Letter::Wake(number, generation) => self.scheduler.wake(number, generation),
+                Letter::Wake(number, generation) => {
+                    self.scheduler.wake(number, generation);
+                }
                 Letter::Cancel(number, generation) => self.scheduler.cancel(number, generation),
                 Letter::Spawn(_, body) if self.phase.get() > Phase::Returned => drop_body(body),
                 Letter::Spawn(name, body) => self.backlog.borrow_mut().push_back((name, body)),

@@ -6,6 +6,9 @@
 //! ends can be cloned. That costs nothing, because the gates count permits, not callers, and it is
 //! what a pool of workers wants.
 //!
+//! A coroutine that always finds a value, or room, would never give way. So every operation counts
+//! towards its budget, as those on sockets do.
+//!
 //! Deliberately absent: a channel without a bound, which is a leak with a delay, and one without
 //! room, which makes its ends wait for each other.
 
@@ -19,6 +22,7 @@ use super::error::{SendError, WaitError};
 use super::gate::Gate;
 use crate::atomic::Ordering::{AcqRel, Relaxed};
 use crate::atomic::{Arc, AtomicUsize, Latch};
+use crate::current;
 use crate::parker::Heed;
 
 /// A channel in which `bound` values have room; zero counts as one.
@@ -101,6 +105,7 @@ impl<T> Sender<T> {
     /// As [`send_timeout`](Sender::send_timeout); for [`Deadline::Immediate`] as
     /// [`try_send`](Sender::try_send).
     pub fn send_by(&self, value: T, deadline: Deadline) -> Result<(), SendError<T>> {
+        current::spend();
         if let Err(why) = self.0.room.acquire(1, deadline, Heed::Cancel) {
             return Err(SendError { value, why });
         }
@@ -147,6 +152,7 @@ impl<T> Receiver<T> {
     /// As [`recv_timeout`](Receiver::recv_timeout); for [`Deadline::Immediate`] as
     /// [`try_recv`](Receiver::try_recv).
     pub fn recv_by(&self, deadline: Deadline) -> Result<T, WaitError> {
+        current::spend();
         self.0.items.acquire(1, deadline, Heed::Cancel)?;
         let value = self.0.values.lock().as_mut().and_then(VecDeque::pop_front);
         self.0.room.release(1);

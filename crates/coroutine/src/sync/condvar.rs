@@ -110,9 +110,12 @@ impl Condvar {
         if self.waiting.load(Relaxed) == 0 {
             return;
         }
-        let ticket = self.next(&mut self.queue.lock());
-        if let Some(ticket) = ticket {
-            ticket.unpark();
+        loop {
+            let ticket = self.next(&mut self.queue.lock());
+            // One that will not run again has no use for it.
+            if ticket.is_none_or(|ticket| ticket.unpark()) {
+                return;
+            }
         }
     }
 

@@ -30,8 +30,10 @@
 //!
 //! **Waiters that vanish.** A waiter that times out, is cancelled or is unwound leaves the queue,
 //! and what it was granted or told of meanwhile goes to the next. One that is abandoned, its stack
-//! leaked, cannot do so: it stays in the queue, and a permit it is granted is lost like that of a
-//! guard that was leaked. The memory it waits in is shared, so that is as bad as it gets.
+//! leaked, cannot do so: it stays in the queue until its turn, when it turns out that nobody is
+//! there to be woken, and the turn goes to the next. (If it is abandoned between its being woken
+//! and its running, its turn is lost like a guard that was leaked. What it waits in is shared
+//! memory, so that is as bad as it gets.)
 //!
 //! Deliberately absent: what the permits guard.
 
@@ -236,19 +238,32 @@ impl Gate {
     #[cold]
     fn serve(&self) {
         loop {
-            let (ticket, granted) = match self.next() {
-                Some(next) => next,
-                None => return,
-            };
-            ticket.unpark();
-            if !granted {
+            let Some((ticket, count, granted)) = self.next() else { return };
+            if !ticket.unpark() {
+                self.bury(&ticket, count);
+            } else if !granted {
                 return;
             }
         }
     }
 
-    /// Who is to be woken now, and whether it has been granted its permits.
-    fn next(&self) -> Option<(Arc<Ticket>, bool)> {
+    /// Takes a waiter out that will not run again, and takes back what it was granted.
+    #[cold]
+    fn bury(&self, ticket: &Arc<Ticket>, count: usize) {
+        let mut queue = self.queue.lock();
+        let was_head = queue.is_head(ticket);
+        let fate = queue.bury(ticket);
+        if was_head {
+            self.settle(&mut queue);
+        }
+        drop(queue);
+        if fate == Fate::Granted {
+            self.state.fetch_add(count * ONE, Release);
+        }
+    }
+
+    /// Who is to be woken now, what it wants, and whether it has been granted that.
+    fn next(&self) -> Option<(Arc<Ticket>, usize, bool)> {
         let mut queue = self.queue.lock();
         let mut state = self.state.load(Relaxed);
         loop {
@@ -264,16 +279,18 @@ impl Gate {
             if competes && state & WOKEN != 0 {
                 return None;
             }
-            let next = if competes { state | WOKEN } else { state - head.count * ONE };
+            let count = head.count;
+            let next = if competes { state | WOKEN } else { state - count * ONE };
             match self.state.compare_exchange_weak(state, next, Acquire, Relaxed) {
-                Ok(_) if competes => return Some((Arc::clone(&head.ticket), false)),
-                Ok(_) => break,
+                Ok(_) if competes => return Some((Arc::clone(&head.ticket), count, false)),
+                Ok(_) => {
+                    let ticket = queue.grant()?;
+                    self.settle(&mut queue);
+                    return Some((ticket, count, true));
+                }
                 Err(now) => state = now,
             }
         }
-        let ticket = queue.grant()?;
-        self.settle(&mut queue);
-        Some((ticket, true))
     }
 
     /// Notes that the longest waiter was not quick enough.

@@ -51,9 +51,9 @@ impl Ticket {
         self.fate.store(fate, Release);
     }
 
-    /// Wakes the waiter.
-    pub(super) fn unpark(&self) {
-        self.unparker.unpark();
+    /// Wakes the waiter. False: it is a coroutine that will not run again.
+    pub(super) fn unpark(&self) -> bool {
+        self.unparker.unpark()
     }
 }
 
@@ -119,6 +119,14 @@ impl Queue {
                 self.blanks = 0;
             }
         }
+        fate
+    }
+
+    /// Takes out a waiter that will not run again, and answers what had become of it. What it was
+    /// granted is its no longer.
+    pub(super) fn bury(&mut self, ticket: &Arc<Ticket>) -> Fate {
+        let fate = self.leave(ticket);
+        ticket.set(GONE);
         fate
     }
 
