@@ -1,7 +1,8 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it is kept fair is in
-//! `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in README.md.
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it
+//! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
+//! README.md.
 //!
 //! This program is four: the harness with its load generator, a peer (`peer`), the step between
 //! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
@@ -12,6 +13,7 @@
 mod accounting;
 mod arguments;
 mod blocks;
+mod cost;
 mod datagrams;
 mod echo;
 mod environment;
@@ -37,7 +39,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// 0: all went through. 1: a contestant failed or the run could not go on. 2: wrong usage.
+/// 0: all went through. 1: a contestant failed, the machine was too busy for a figure, or the run
+/// could not go on. 2: wrong usage.
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let outcome = match words.first().and_then(|word| word.to_str()) {
@@ -69,11 +72,13 @@ fn main() -> ExitCode {
 /// True when every contestant that takes part came through every cell.
 fn measure(arguments: &Arguments) -> io::Result<bool> {
     let setup = Setup {
+        wanted: arguments.peers.clone(),
+        reference: arguments.reference.clone(),
         switchboard: arguments.switchboard.clone(),
         switchboard_arguments: arguments.switchboard_arguments.clone(),
     };
     // First, so that a wrong name is told at once.
-    let contestants = peers::contestants(&arguments.peers, &setup)?;
+    let contestants = peers::contestants(&setup)?;
     let isolation = Isolation::enter(arguments.host_network)?;
     let mut report = Report::open(arguments.json.as_deref())?;
     let record = environment::record(&isolation, &contestants);
@@ -96,8 +101,14 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if arguments.cells.contains(&Family::Echo) {
         for &connections in &arguments.connections {
             for &message_bytes in &arguments.message_bytes {
-                let cell = echo::Cell { connections, message_bytes };
-                all &= echo::run(cell, arguments, &isolation, &contestants, &mut report)?;
+                all &= echo::run(
+                    connections,
+                    message_bytes,
+                    arguments,
+                    &isolation,
+                    &contestants,
+                    &mut report,
+                )?;
             }
         }
     }
@@ -131,4 +142,5 @@ fn help() {
     for peer in PEERS {
         println!("  {:<22}  {}", peer.name, peer.summary);
     }
+    println!("  {:<22}  the product, with each engine it lists", "switchboard-ENGINE");
 }
