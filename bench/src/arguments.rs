@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
     pub(crate) blocks: usize,
     pub(crate) slice: Duration,
     pub(crate) warm_up: Duration,
+    /// Clients at once in the accept cell.
+    pub(crate) visitors: usize,
     /// Repeats of the start cell.
     pub(crate) starts: usize,
     /// How long the shortage cell watches the server's CPU.
@@ -42,6 +44,7 @@ pub(crate) enum Family {
     Pair,
     Shortage,
     Echo,
+    Accept,
     Udp,
     Sendfile,
 }
@@ -52,6 +55,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("pair", Family::Pair),
     ("shortage", Family::Shortage),
     ("echo", Family::Echo),
+    ("accept", Family::Accept),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
 ];
@@ -79,6 +83,7 @@ impl Arguments {
                 "--host-network" => parsed.host_network = true,
                 "--connections" => parsed.connections = counts(&flag, &value()?)?,
                 "--size" => parsed.message_bytes = counts(&flag, &value()?)?,
+                "--visitors" => parsed.visitors = count(&flag, &value()?)?,
                 "--blocks" => parsed.blocks = count(&flag, &value()?)?,
                 "--slice" => parsed.slice = duration(&flag, &value()?)?,
                 "--warm-up" => parsed.warm_up = duration(&flag, &value()?)?,
@@ -105,6 +110,7 @@ impl Arguments {
             blocks: choose(10, 1) as usize,
             slice: Duration::from_millis(choose(1000, 200)),
             warm_up: Duration::from_millis(choose(250, 50)),
+            visitors: 16,
             starts: choose(20, 5) as usize,
             window: Duration::from_millis(choose(2000, 300)),
             closes: choose(10, 1) as usize,
@@ -125,6 +131,7 @@ pub(crate) const HELP: &str = "\
 switchboard-bench: the product beside its peers, on this machine
 
   echo       CPU per message and messages per second, closed loop
+  accept     CPU per connection and connections per second: connect, echo, close
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls
@@ -135,6 +142,7 @@ switchboard-bench: the product beside its peers, on this machine
   --quick                 all of it in less than a minute; the figures are rough
   --connections N[,N...]  connections of the echo cell (1,64,1000)
   --size N[,N...]         bytes per message of the echo cell (64)
+  --visitors N            clients at once in the accept cell (16)
   --blocks N              blocks of turns (10); each row runs twice in a block
   --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
   --repeat N              repeats of the start cell (20)

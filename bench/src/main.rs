@@ -1,6 +1,6 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `udp.rs`, `sendfile.rs`), how it
 //! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
 //! README.md.
 //!
@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod accept;
 mod accounting;
 mod arguments;
 mod blocks;
@@ -29,6 +30,7 @@ mod shortage;
 mod start;
 mod statistics;
 mod udp;
+mod visits;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -111,6 +113,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
                 )?;
             }
         }
+    }
+    if arguments.cells.contains(&Family::Accept) {
+        all &= accept::run(arguments, &isolation, &contestants, &mut report)?;
     }
     if arguments.cells.contains(&Family::Udp) {
         all &= udp::run(arguments, &isolation, &mut report)?;
