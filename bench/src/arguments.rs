@@ -18,6 +18,10 @@ pub(crate) struct Arguments {
     pub(crate) warm_up: Duration,
     /// Clients at once in the accept cell.
     pub(crate) visitors: usize,
+    /// Idle connections of the memory cell.
+    pub(crate) idle: Vec<usize>,
+    /// Servers that the memory cell measures of each contestant.
+    pub(crate) measures: usize,
     /// Repeats of the start cell.
     pub(crate) starts: usize,
     /// How long the shortage cell watches the server's CPU.
@@ -45,6 +49,7 @@ pub(crate) enum Family {
     Shortage,
     Echo,
     Accept,
+    Memory,
     Udp,
     Sendfile,
 }
@@ -56,6 +61,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("shortage", Family::Shortage),
     ("echo", Family::Echo),
     ("accept", Family::Accept),
+    ("memory", Family::Memory),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
 ];
@@ -84,6 +90,7 @@ impl Arguments {
                 "--connections" => parsed.connections = counts(&flag, &value()?)?,
                 "--size" => parsed.message_bytes = counts(&flag, &value()?)?,
                 "--visitors" => parsed.visitors = count(&flag, &value()?)?,
+                "--idle" => parsed.idle = counts(&flag, &value()?)?,
                 "--blocks" => parsed.blocks = count(&flag, &value()?)?,
                 "--slice" => parsed.slice = duration(&flag, &value()?)?,
                 "--warm-up" => parsed.warm_up = duration(&flag, &value()?)?,
@@ -111,6 +118,8 @@ impl Arguments {
             slice: Duration::from_millis(choose(1000, 200)),
             warm_up: Duration::from_millis(choose(250, 50)),
             visitors: 16,
+            idle: if quick { vec![1000] } else { vec![1000, 10_000, 15_000] },
+            measures: choose(3, 1) as usize,
             starts: choose(20, 5) as usize,
             window: Duration::from_millis(choose(2000, 300)),
             closes: choose(10, 1) as usize,
@@ -132,6 +141,7 @@ switchboard-bench: the product beside its peers, on this machine
 
   echo       CPU per message and messages per second, closed loop
   accept     CPU per connection and connections per second: connect, echo, close
+  memory     bytes for each idle connection, before and after it has said something
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls
@@ -143,6 +153,7 @@ switchboard-bench: the product beside its peers, on this machine
   --connections N[,N...]  connections of the echo cell (1,64,1000)
   --size N[,N...]         bytes per message of the echo cell (64)
   --visitors N            clients at once in the accept cell (16)
+  --idle N[,N...]         idle connections of the memory cell (1000,10000,15000)
   --blocks N              blocks of turns (10); each row runs twice in a block
   --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
   --repeat N              repeats of the start cell (20)
@@ -219,11 +230,11 @@ mod tests {
     fn lists_and_repeated_flags_are_kept_in_order() {
         let parsed = parse(
             "echo --connections 1,64 --size 64,16384 \
-             --reference bare-threads --switchboard-arg --workers --switchboard-arg 1",
+             --idle 10,20 --reference bare-threads --switchboard-arg --workers --switchboard-arg 1",
         )
         .unwrap();
         assert_eq!((parsed.connections, parsed.message_bytes), (vec![1, 64], vec![64, 16384]));
-        assert_eq!(parsed.reference, "bare-threads");
+        assert_eq!((parsed.idle, parsed.reference.as_str()), (vec![10, 20], "bare-threads"));
         assert_eq!(parsed.switchboard_arguments, ["--workers", "1"]);
     }
 

@@ -83,6 +83,26 @@ impl Load {
         Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
     }
 
+    /// Sends one message on every connection, a few under way at once, and waits until each has
+    /// come back. None may be under way before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Load::run`].
+    pub(crate) fn round(&mut self) -> io::Result<()> {
+        for first in (0..self.connections.len()).step_by(WAVE) {
+            let wave = first..self.connections.len().min(first + WAVE);
+            let mut due = wave.len() as u64;
+            for index in wave {
+                self.send(index)?;
+            }
+            while due > 0 {
+                due -= self.turn(false)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits once and does what can be done then; answers how many messages have come back. Each
     /// is followed by the next if `again`.
     fn turn(&mut self, again: bool) -> io::Result<u64> {
@@ -220,6 +240,8 @@ pub(crate) const EVENTS: usize = 256;
 const STALL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// Connections in the list from one address, next to each other.
 pub(crate) const CONNECTIONS_PER_SOURCE: usize = 16;
+/// Messages under way at once in [`Load::round`].
+const WAVE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -252,6 +274,15 @@ mod tests {
     #[test]
     fn an_honest_echo_is_counted() {
         assert!(run(|_| {}, 64).unwrap().messages > 0);
+    }
+
+    #[test]
+    fn a_round_is_one_message_each() {
+        let mut load = Load::connect(server(|_| {}), 1, 64).unwrap();
+        load.round().unwrap();
+        assert!(load.connections.iter().all(|c| c.window == WINDOW_STEP && c.sent == 0));
+        let error = Load::connect(server(|reply| reply[0] ^= 1), 1, 64).unwrap().round();
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidData);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `udp.rs`, `sendfile.rs`), how it
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`), how it
 //! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
 //! README.md.
 //!
@@ -21,6 +21,7 @@ mod environment;
 mod iperf;
 mod isolation;
 mod load;
+mod memory;
 mod pair;
 mod peers;
 mod report;
@@ -116,6 +117,11 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     }
     if arguments.cells.contains(&Family::Accept) {
         all &= accept::run(arguments, &isolation, &contestants, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Memory) {
+        for &connections in &arguments.idle {
+            all &= memory::run(connections, arguments, &isolation, &contestants, &mut report)?;
+        }
     }
     if arguments.cells.contains(&Family::Udp) {
         all &= udp::run(arguments, &isolation, &mut report)?;
