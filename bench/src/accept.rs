@@ -27,7 +27,7 @@ pub(crate) fn run(
 ) -> io::Result<bool> {
     let visitors = arguments.visitors;
     // Who holds only one connection takes the visitors one after the other.
-    let Lineup { able, unable } = peers::lineup(contestants, 1)?;
+    let Lineup { able, unable, .. } = peers::lineup(contestants, 1).with_reference()?;
     let able = able.into_iter().map(|(name, program)| (name, program.allowing(visitors)));
     let cell = Cell {
         family: "accept",

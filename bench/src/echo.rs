@@ -25,7 +25,7 @@ pub(crate) fn run(
     contestants: &[Contestant],
     report: &mut Report,
 ) -> io::Result<bool> {
-    let Lineup { able, unable } = peers::lineup(contestants, connections)?;
+    let Lineup { able, unable, .. } = peers::lineup(contestants, connections).with_reference()?;
     let cell = Cell {
         family: "echo",
         each: "message",

@@ -139,17 +139,30 @@ fn is_called(contestant: &Contestant, name: &str) -> bool {
 
 /// Who takes part in a cell, in the order of the contestants.
 pub(crate) struct Lineup {
+    reference: String,
     pub(crate) able: Vec<(String, Program)>,
     /// With the reason.
     pub(crate) unable: Vec<(String, String)>,
 }
 
+impl Lineup {
+    /// The same, for a cell that compares with the reference.
+    ///
+    /// # Errors
+    ///
+    /// When the reference cannot take part.
+    pub(crate) fn with_reference(self) -> io::Result<Lineup> {
+        match self.unable.iter().find(|(name, _)| *name == self.reference) {
+            None => Ok(self),
+            Some((name, why)) => {
+                Err(io::Error::other(format!("the reference {name} cannot take part: {why}")))
+            }
+        }
+    }
+}
+
 /// Who takes part with so many connections at once, ready for them.
-///
-/// # Errors
-///
-/// When the reference cannot.
-pub(crate) fn lineup(contestants: &[Contestant], connections: usize) -> io::Result<Lineup> {
+pub(crate) fn lineup(contestants: &[Contestant], connections: usize) -> Lineup {
     let (mut able, mut unable) = (Vec::new(), Vec::new());
     for Contestant { name, holds, program } in contestants {
         match program {
@@ -162,12 +175,7 @@ pub(crate) fn lineup(contestants: &[Contestant], connections: usize) -> io::Resu
             Err(why) => unable.push((name.clone(), why.clone())),
         }
     }
-    match unable.first() {
-        Some((name, why)) if *name == contestants[0].name => {
-            Err(io::Error::other(format!("the reference {name} cannot take part: {why}")))
-        }
-        _ => Ok(Lineup { able, unable }),
-    }
+    Lineup { reference: contestants[0].name.clone(), able, unable }
 }
 
 /// Runs a peer that lives in this program; called in the child.
