@@ -106,11 +106,12 @@ pub(crate) fn run(
     }
     report.skipped(cell.family, &cell.place, unable)?;
     let [server, system] = [samples.floor(|s| s.server), samples.floor(|s| s.system)];
-    println!(
-        "noise floor (the reference against itself): server {:.1} %, system {:.1} %",
-        server * 100.0,
-        system * 100.0
-    );
+    let percent = |floor: f64| match floor.is_finite() {
+        true => format!("{:.1} %", floor * 100.0),
+        false => "unknown".to_owned(),
+    };
+    let (server, system) = (percent(server), percent(system));
+    println!("noise floor (the reference against itself): server {server}, system {system}");
     Ok(samples.verdict(&entries, arguments.quick))
 }
 

@@ -131,10 +131,15 @@ pub(crate) fn contestants(setup: &Setup) -> io::Result<Vec<Contestant>> {
     Ok(all)
 }
 
-/// Whether a name on the command line means this one; the product's alone means all its engines.
+/// Whether a name on the command line means this one. The product's alone means all its engines;
+/// while nobody knows those, because it is not built, any engine's means the product.
 fn is_called(contestant: &Contestant, name: &str) -> bool {
-    let engines = name == switchboard::PREFIX && contestant.name.starts_with(name);
-    engines || contestant.name == name
+    let engine_of = |name: &str, product: &str| {
+        product == switchboard::PREFIX
+            && name.strip_prefix(product).is_some_and(|engine| engine.starts_with('-'))
+    };
+    let known = &contestant.name;
+    known == name || engine_of(known, name) || engine_of(name, known)
 }
 
 /// Who takes part in a cell, in the order of the contestants.
@@ -215,3 +220,69 @@ const HOLDS_ANY: usize = usize::MAX;
 /// Of servers with a thread for each connection a thousand are asked.
 const A_THREAD_EACH: usize = 1000;
 const QUEUE: i32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Load;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn peers_inside_echo_messages_larger_than_their_buffers() {
+        for peer in PEERS {
+            let Body::Inside(serve) = peer.body else { continue };
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            thread::spawn(move || serve(listener));
+            // A message stays whole only if what the client does not take at once is kept.
+            let mut load = Load::connect(port, 3, 8 << 20).unwrap();
+            load.round().unwrap();
+            assert!(load.run(Duration::from_millis(50)).is_ok(), "{}", peer.name);
+        }
+    }
+
+    #[test]
+    fn the_product_stands_for_its_engines_and_for_what_it_may_have() {
+        let called = |contestant: &str, name| {
+            let program = Ok(program(None));
+            is_called(&Contestant { name: contestant.to_owned(), holds: 1, program }, name)
+        };
+        assert!(called("switchboard-serial", "switchboard"));
+        assert!(called("switchboard", "switchboard-serial"));
+        assert!(called("bare-epoll", "bare-epoll"));
+        assert!(!called("switchboard-serial", "switchboard-threads"));
+        assert!(!called("bare-epoll", "bare"));
+    }
+
+    fn program(guards: Option<usize>) -> Program {
+        Program { path: PathBuf::new(), arguments: Vec::new(), version: String::new(), guards }
+    }
+
+    #[test]
+    fn guards_are_raised_only_where_the_cell_needs_more() {
+        let told = |guards, connections| program(guards).allowing(connections).arguments;
+        assert_eq!(told(Some(64), 1000), ["--max-connections", "1000"]);
+        assert_eq!(told(Some(8), 2), ["--max-connections", "64"]);
+        for (guards, connections) in [(Some(1024), 1000), (Some(1), 16), (None, 10_000)] {
+            assert!(told(guards, connections).is_empty(), "{guards:?} {connections}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_hold_the_connections_is_left_out_with_the_reason() {
+        let contestant =
+            |name: &str, holds, program| Contestant { name: name.to_owned(), holds, program };
+        let contestants = [
+            contestant("any", HOLDS_ANY, Ok(program(None))),
+            contestant("one", 1, Ok(program(Some(1)))),
+            contestant("missing", HOLDS_ANY, Err("not installed".to_owned())),
+        ];
+        let names = |list: Lineup| list.able.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(lineup(&contestants, 1)), ["any", "one"]);
+        assert_eq!(names(lineup(&contestants, 2)), ["any"]);
+        let unable = lineup(&contestants, 2).with_reference().unwrap().unable;
+        assert!(unable[0].1.contains("one connection") && unable[1].1 == "not installed");
+        assert!(lineup(&contestants[1..], 2).with_reference().is_err());
+    }
+}
