@@ -112,13 +112,13 @@ impl Arguments {
         Arguments {
             cells: Vec::new(),
             quick,
-            connections: vec![1, 64, 1000],
+            connections: vec![1, 64, choose(1000, 256) as usize],
             message_bytes: vec![64],
             blocks: choose(10, 1) as usize,
             slice: Duration::from_millis(choose(1000, 200)),
             warm_up: Duration::from_millis(choose(250, 50)),
             visitors: 16,
-            idle: if quick { vec![1000] } else { vec![1000, 10_000, 15_000] },
+            idle: if quick { vec![500] } else { vec![1000, 10_000, 15_000] },
             measures: choose(3, 1) as usize,
             starts: choose(20, 5) as usize,
             window: Duration::from_millis(choose(2000, 300)),
@@ -149,7 +149,7 @@ switchboard-bench: the product beside its peers, on this machine
   sendfile   a file over TCP: sendfile against read and send, and iperf3
   all        all of these
 
-  --quick                 all of it in less than a minute; the figures are rough
+  --quick                 all of it in less than a minute; fewer connections, rough figures
   --connections N[,N...]  connections of the echo cell (1,64,1000)
   --size N[,N...]         bytes per message of the echo cell (64)
   --visitors N            clients at once in the accept cell (16)
