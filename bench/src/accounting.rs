@@ -19,7 +19,8 @@ impl Threads {
     pub(crate) fn of(pid: u32) -> io::Result<Threads> {
         let mut threads = Vec::new();
         for process in family(pid)? {
-            for thread in tasks(process)? {
+            // None, when a child ended in between.
+            for thread in tasks(process).unwrap_or_default() {
                 let path = format!("/proc/{process}/task/{thread}/schedstat");
                 // A thread that ends in between is missed here and noticed by `since`.
                 if let Ok(text) = fs::read_to_string(path) {
@@ -43,11 +44,15 @@ impl Threads {
     }
 }
 
-/// CPU time of a process and its descendants, ended threads included, to the clock tick.
+/// CPU time of a process and its descendants, to the clock tick; ended threads are included, and
+/// ended children that were waited for.
 pub(crate) fn process_cpu(pid: u32) -> io::Result<Duration> {
     let mut ticks = 0;
     for process in family(pid)? {
-        ticks += process_ticks(&fs::read_to_string(format!("/proc/{process}/stat"))?)?;
+        // A child that ended in between is in its parent's count, or about to be.
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) {
+            ticks += process_ticks(&stat)?;
+        }
     }
     Ok(ticks_to_duration(ticks))
 }
@@ -91,12 +96,17 @@ impl Machine {
 }
 
 /// The process and all its descendants.
-fn family(pid: u32) -> io::Result<Vec<u32>> {
+pub(crate) fn family(pid: u32) -> io::Result<Vec<u32>> {
     let mut processes = vec![pid];
     let mut at = 0;
     while at < processes.len() {
         let process = processes[at];
-        for thread in tasks(process)? {
+        let threads = match tasks(process) {
+            // A child may have ended in between, the server itself must not.
+            Err(_) if at > 0 => Vec::new(),
+            threads => threads?,
+        };
+        for thread in threads {
             let children = fs::read_to_string(format!("/proc/{process}/task/{thread}/children"));
             // Without CONFIG_PROC_CHILDREN only the process itself is counted.
             let children = children.unwrap_or_default();
@@ -119,16 +129,14 @@ fn nanoseconds(schedstat: &str) -> io::Result<u64> {
     first.ok_or_else(|| io::Error::other("schedstat does not begin with a number"))
 }
 
-/// utime + stime (fields 14 and 15) of a stat file; the name in field 2 may hold blanks and
-/// brackets.
+/// utime, stime and the same of children that were waited for (fields 14 to 17) of a stat file; the
+/// name in field 2 may hold blanks and brackets.
 fn process_ticks(stat: &str) -> io::Result<u64> {
     let unknown = || io::Error::other("/proc/PID/stat has an unknown form");
     let (_, rest) = stat.rsplit_once(')').ok_or_else(unknown)?;
-    let mut fields = rest.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
-    match (fields.next(), fields.next()) {
-        (Some(Ok(user)), Some(Ok(system))) => Ok(user + system),
-        _ => Err(unknown()),
-    }
+    let fields = rest.split_ascii_whitespace().skip(11).take(4);
+    let fields: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    if fields.len() == 4 { Ok(fields.iter().sum()) } else { Err(unknown()) }
 }
 
 fn ticks_to_duration(ticks: u64) -> Duration {
@@ -143,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_process_name_with_brackets_does_not_shift_the_fields() {
-        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0 20 0 1 0 5";
-        assert_eq!(process_ticks(stat).unwrap(), 42);
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 30 12 5 3 20 0 1 0 5";
+        assert_eq!(process_ticks(stat).unwrap(), 50);
         assert!(process_ticks("7 (cut off) S 1").is_err());
     }
 

@@ -1,5 +1,6 @@
 //! The command line. Written by hand: a dozen flags do not pay for a parser's build time here.
 
+use crate::peers::REFERENCE;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +9,19 @@ use std::time::Duration;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
     pub(crate) cells: Vec<Family>,
+    /// The run only shows that everything works.
+    pub(crate) quick: bool,
     pub(crate) connections: Vec<usize>,
     pub(crate) message_bytes: Vec<usize>,
     pub(crate) blocks: usize,
     pub(crate) slice: Duration,
     pub(crate) warm_up: Duration,
+    /// Clients at once in the accept cell.
+    pub(crate) visitors: usize,
+    /// Idle connections of the memory cell.
+    pub(crate) idle: Vec<usize>,
+    /// Servers that the memory cell measures of each contestant.
+    pub(crate) measures: usize,
     /// Repeats of the start cell.
     pub(crate) starts: usize,
     /// How long the shortage cell watches the server's CPU.
@@ -25,6 +34,7 @@ pub(crate) struct Arguments {
     pub(crate) file_bytes: u64,
     /// Empty: all.
     pub(crate) peers: Vec<String>,
+    pub(crate) reference: String,
     pub(crate) switchboard: PathBuf,
     pub(crate) switchboard_arguments: Vec<String>,
     pub(crate) json: Option<PathBuf>,
@@ -38,6 +48,8 @@ pub(crate) enum Family {
     Pair,
     Shortage,
     Echo,
+    Accept,
+    Memory,
     Udp,
     Sendfile,
 }
@@ -48,6 +60,8 @@ const FAMILIES: &[(&str, Family)] = &[
     ("pair", Family::Pair),
     ("shortage", Family::Shortage),
     ("echo", Family::Echo),
+    ("accept", Family::Accept),
+    ("memory", Family::Memory),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
 ];
@@ -75,11 +89,14 @@ impl Arguments {
                 "--host-network" => parsed.host_network = true,
                 "--connections" => parsed.connections = counts(&flag, &value()?)?,
                 "--size" => parsed.message_bytes = counts(&flag, &value()?)?,
+                "--visitors" => parsed.visitors = count(&flag, &value()?)?,
+                "--idle" => parsed.idle = counts(&flag, &value()?)?,
                 "--blocks" => parsed.blocks = count(&flag, &value()?)?,
                 "--slice" => parsed.slice = duration(&flag, &value()?)?,
                 "--warm-up" => parsed.warm_up = duration(&flag, &value()?)?,
                 "--repeat" => parsed.starts = count(&flag, &value()?)?,
                 "--peers" => parsed.peers = value()?.split(',').map(str::to_owned).collect(),
+                "--reference" => parsed.reference = value()?,
                 "--switchboard" => parsed.switchboard = PathBuf::from(value()?),
                 "--switchboard-arg" => parsed.switchboard_arguments.push(value()?),
                 "--json" => parsed.json = Some(PathBuf::from(value()?)),
@@ -94,17 +111,22 @@ impl Arguments {
         let choose = |full: u64, short: u64| if quick { short } else { full };
         Arguments {
             cells: Vec::new(),
-            connections: vec![64],
+            quick,
+            connections: vec![1, 64, choose(1000, 256) as usize],
             message_bytes: vec![64],
-            blocks: choose(10, 3) as usize,
-            slice: Duration::from_millis(choose(1000, 400)),
-            warm_up: Duration::from_millis(choose(250, 100)),
+            blocks: choose(10, 1) as usize,
+            slice: Duration::from_millis(choose(1000, 200)),
+            warm_up: Duration::from_millis(choose(250, 50)),
+            visitors: 16,
+            idle: if quick { vec![500] } else { vec![1000, 10_000, 15_000] },
+            measures: choose(3, 1) as usize,
             starts: choose(20, 5) as usize,
-            window: Duration::from_millis(choose(2000, 1000)),
-            closes: choose(10, 3) as usize,
+            window: Duration::from_millis(choose(2000, 300)),
+            closes: choose(10, 1) as usize,
             pairs: choose(10_000, 1000),
             file_bytes: choose(1 << 30, 64 << 20),
             peers: Vec::new(),
+            reference: REFERENCE.to_owned(),
             switchboard: PathBuf::from(DEFAULT_SWITCHBOARD),
             switchboard_arguments: Vec::new(),
             json: None,
@@ -118,6 +140,8 @@ pub(crate) const HELP: &str = "\
 switchboard-bench: the product beside its peers, on this machine
 
   echo       CPU per message and messages per second, closed loop
+  accept     CPU per connection and connections per second: connect, echo, close
+  memory     bytes for each idle connection, before and after it has said something
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls
@@ -125,17 +149,23 @@ switchboard-bench: the product beside its peers, on this machine
   sendfile   a file over TCP: sendfile against read and send, and iperf3
   all        all of these
 
-  --quick                 all of it in about a minute; the figures are rough
-  --connections N[,N...]  connections of the echo cell (64)
+  --quick                 all of it in less than a minute; fewer connections, rough figures
+  --connections N[,N...]  connections of the echo cell (1,64,1000)
   --size N[,N...]         bytes per message of the echo cell (64)
-  --blocks N              blocks of echo, udp and sendfile (10); each row runs twice in a block
+  --visitors N            clients at once in the accept cell (16)
+  --idle N[,N...]         idle connections of the memory cell (1000,10000,15000)
+  --blocks N              blocks of turns (10); each row runs twice in a block
   --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
   --repeat N              repeats of the start cell (20)
-  --peers NAME[,NAME...]  echo, start and shortage with only these, and the reference
+  --peers NAME[,NAME...]  servers with only these, and the reference; switchboard: all its engines
+  --reference NAME        what the others are compared with (bare-epoll)
   --switchboard PATH      the program to measure (../target/release/switchboard)
   --switchboard-arg WORD  one more argument for it; may be given again
   --json FILE             every slice and every result as JSON lines
   --host-network          stay in the host's network namespace, with its TCP settings
+
+A run in which every slice of a row was dropped, because the machine was busy, exits with 1 unless
+it is --quick.
 
 Peers:";
 
@@ -192,7 +222,7 @@ mod tests {
     fn quick_yields_to_a_flag_wherever_it_stands() {
         for line in ["all --quick --blocks 9", "all --blocks 9 --quick"] {
             let parsed = parse(line).unwrap();
-            assert_eq!((parsed.blocks, parsed.starts), (9, 5));
+            assert_eq!((parsed.blocks, parsed.starts, parsed.quick), (9, 5, true));
         }
     }
 
@@ -200,10 +230,11 @@ mod tests {
     fn lists_and_repeated_flags_are_kept_in_order() {
         let parsed = parse(
             "echo --connections 1,64 --size 64,16384 \
-             --switchboard-arg --workers --switchboard-arg 1",
+             --idle 10,20 --reference bare-threads --switchboard-arg --workers --switchboard-arg 1",
         )
         .unwrap();
         assert_eq!((parsed.connections, parsed.message_bytes), (vec![1, 64], vec![64, 16384]));
+        assert_eq!((parsed.idle, parsed.reference.as_str()), (vec![10, 20], "bare-threads"));
         assert_eq!(parsed.switchboard_arguments, ["--workers", "1"]);
     }
 

@@ -28,16 +28,17 @@ pub(crate) struct Entry<C> {
 
 /// The entries for these contestants, of which the first is the reference.
 pub(crate) fn entries<C: Clone>(
-    contestants: impl IntoIterator<Item = (&'static str, C)>,
+    contestants: impl IntoIterator<Item = (impl Into<String>, C)>,
 ) -> Vec<Entry<C>> {
     let entry = |name, contestant| Entry { name, contestant, dropped: 0, failure: None };
     let mut entries = Vec::new();
     for (name, contestant) in contestants {
+        let name: String = name.into();
         if entries.is_empty() {
-            entries.push(entry(name.to_owned(), contestant.clone()));
+            entries.push(entry(name.clone(), contestant.clone()));
             entries.push(entry(format!("{name} again"), contestant));
         } else {
-            entries.push(entry(name.to_owned(), contestant));
+            entries.push(entry(name, contestant));
         }
     }
     entries
@@ -112,16 +113,34 @@ impl<S> Samples<S> {
         median(&self.blocks.iter().flat_map(|block| &block[at]).map(field).collect::<Vec<_>>())
     }
 
+    /// Whether the cell has what it is for: nobody failed, and everybody has slices that can be
+    /// used. What a busy machine took away is said; a quick run, which judges no figures, goes on.
+    pub(crate) fn verdict<C>(&self, entries: &[Entry<C>], quick: bool) -> bool {
+        let all_dropped = |at: usize| entries[at].failure.is_none() && self.count(at) == 0;
+        let dropped: Vec<_> = (0..entries.len()).filter(|at| all_dropped(*at)).collect();
+        if !dropped.is_empty() {
+            let names: Vec<_> = dropped.iter().map(|at| entries[*at].name.as_str()).collect();
+            let names = names.join(", ");
+            println!("INCOMPLETE: the machine is busy, every slice was dropped of {names}");
+        }
+        entries.iter().all(|entry| entry.failure.is_none()) && (dropped.is_empty() || quick)
+    }
+
     /// Per block the mean of the entry's slices over the mean of the reference's; blocks where
     /// either has none are left out.
     pub(crate) fn ratio(&self, at: usize, field: fn(&S) -> f64) -> Option<Ratio> {
+        self.ratio_to(0, at, field)
+    }
+
+    /// The same with the slices of the entry `base` in place of the reference's.
+    pub(crate) fn ratio_to(&self, base: usize, at: usize, field: fn(&S) -> f64) -> Option<Ratio> {
         let mean = |samples: &[S]| -> Option<f64> {
             let sum: f64 = samples.iter().map(field).sum();
             (!samples.is_empty()).then(|| sum / samples.len() as f64)
         };
         let blocks = self.blocks.iter();
         let ratios: Vec<f64> =
-            blocks.filter_map(|block| Some(mean(&block[at])? / mean(&block[0])?)).collect();
+            blocks.filter_map(|block| Some(mean(&block[at])? / mean(&block[base])?)).collect();
         Ratio::of(&ratios)
     }
 
@@ -147,12 +166,21 @@ impl Surroundings {
         own: Duration,
         elapsed: Duration,
     ) -> io::Result<Surroundings> {
-        let now = Machine::now()?;
-        let others = now.busy_since(before).saturating_sub(own);
-        Ok(Surroundings {
+        Ok(Surroundings::between(before, &Machine::now()?, own, elapsed))
+    }
+
+    /// The same until `after`.
+    pub(crate) fn between(
+        before: &Machine,
+        after: &Machine,
+        own: Duration,
+        elapsed: Duration,
+    ) -> Surroundings {
+        let others = after.busy_since(before).saturating_sub(own);
+        Surroundings {
             others: others.as_secs_f64() / elapsed.as_secs_f64(),
-            stolen: now.stolen_since(before),
-        })
+            stolen: after.stolen_since(before),
+        }
     }
 
     /// Why what was measured meanwhile must not be used.
@@ -203,6 +231,17 @@ mod tests {
         let samples = Samples { blocks: vec![vec![vec![], vec![1.0]]] };
         assert!(samples.ratio(1, |s| *s).is_none());
         assert_eq!(samples.floor(|s| *s), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_cell_without_slices_fails_unless_it_is_quick() {
+        let mut entries = entries([("a", ()), ("b", ())]);
+        let used = Samples { blocks: vec![vec![vec![1.0], vec![1.0], vec![1.0]]] };
+        let dropped = Samples { blocks: vec![vec![vec![1.0], vec![], vec![1.0]]] };
+        assert!(used.verdict(&entries, false) && dropped.verdict(&entries, true));
+        assert!(!dropped.verdict(&entries, false));
+        entries[2].failure = Some("it ended".to_owned());
+        assert!(!used.verdict(&entries, true));
     }
 
     #[test]

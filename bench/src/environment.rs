@@ -2,6 +2,7 @@
 
 use crate::isolation::Isolation;
 use crate::peers::Contestant;
+use rustix::process::{Resource, getrlimit};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::process::Command;
@@ -28,6 +29,9 @@ pub(crate) fn record(isolation: &Isolation, contestants: &[Contestant]) -> Value
         "congestion_control": line(CONGESTION_CONTROL),
         "loopback_mtu": line("/sys/class/net/lo/mtu"),
         "somaxconn": line("/proc/sys/net/core/somaxconn"),
+        "time_wait_limit": line(TIME_WAIT_LIMIT),
+        "ephemeral_ports": line("/proc/sys/net/ipv4/ip_local_port_range"),
+        "descriptors": getrlimit(Resource::Nofile).current,
         "rustc": rustc(),
         "contestants": peers.collect::<Vec<_>>(),
     })
@@ -60,6 +64,9 @@ pub(crate) fn print(record: &Value) {
 
 /// Where the kernel keeps the default congestion control of this network namespace.
 pub(crate) const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
+/// How many connections in TIME_WAIT this network namespace keeps.
+pub(crate) const TIME_WAIT_LIMIT: &str = "/proc/sys/net/ipv4/tcp_max_tw_buckets";
 
 fn line(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())

@@ -1,5 +1,5 @@
 //! Conditions that are the same for every contestant: a network namespace of our own, one
-//! congestion control, one CPU for the load and one for the server.
+//! congestion control, no TIME_WAIT, one CPU for the load and one for the server.
 //!
 //! Why: a host may default to BBR, which paces by measured rates and collapses when the sender's
 //! CPU is contended; on loopback the numbers would then be BBR's. The sysctl is per network
@@ -29,6 +29,7 @@ impl Isolation {
         let fresh_network = std::env::var_os(INSIDE).is_some();
         if fresh_network {
             congestion_control();
+            no_time_wait();
         } else if !host_network {
             restart_in_fresh_network()?;
         }
@@ -66,6 +67,14 @@ fn restart_in_fresh_network() -> io::Result<()> {
 fn congestion_control() {
     let set = |name: &&str| fs::write(crate::environment::CONGESTION_CONTROL, name).is_ok();
     let _chosen = ["cubic", "reno"].iter().find(|name| set(name));
+}
+
+/// Connections that have ended are forgotten at once. Tens of thousands a second would otherwise
+/// fill the kernel's table during the first seconds of a run and weigh on all that follow. Between
+/// two ends on loopback nothing can arrive late, which is all that waiting would be for.
+fn no_time_wait() {
+    // What holds in the end is in the report.
+    drop(fs::write(crate::environment::TIME_WAIT_LIMIT, "0"));
 }
 
 /// Set for the process inside the fresh network namespace.

@@ -77,29 +77,56 @@ impl Load {
         let mut messages = 0;
         let mut elapsed = start.elapsed();
         while elapsed < duration {
-            self.events.clear();
-            let events = rustix::buffer::spare_capacity(&mut self.events);
-            match epoll::wait(&self.epoll, events, Some(&STALL)) {
-                Err(rustix::io::Errno::INTR) => continue,
-                Ok(0) => return Err(failure(ErrorKind::TimedOut, "no answer for five seconds")),
-                other => other?,
-            };
-            for at in 0..self.events.len() {
-                let epoll::Event { data, flags } = self.events[at];
-                let index = data.u64() as usize;
-                if flags.contains(EventFlags::OUT) {
-                    self.send(index)?;
-                }
-                if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-                    messages += u64::from(self.receive(index)?);
-                }
-            }
+            messages += self.turn(true)?;
             elapsed = start.elapsed();
         }
         Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
     }
 
-    /// Receives once; true when that completes a message (and the next one is on its way).
+    /// Sends one message on every connection, a few under way at once, and waits until each has
+    /// come back. None may be under way before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Load::run`].
+    pub(crate) fn round(&mut self) -> io::Result<()> {
+        for first in (0..self.connections.len()).step_by(WAVE) {
+            let wave = first..self.connections.len().min(first + WAVE);
+            let mut due = wave.len() as u64;
+            for index in wave {
+                self.send(index)?;
+            }
+            while due > 0 {
+                due -= self.turn(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits once and does what can be done then; answers how many messages have come back. Each
+    /// is followed by the next if `again`.
+    fn turn(&mut self, again: bool) -> io::Result<u64> {
+        wait(&self.epoll, &mut self.events)?;
+        let mut messages = 0;
+        for at in 0..self.events.len() {
+            let epoll::Event { data, flags } = self.events[at];
+            let index = data.u64() as usize;
+            if flags.contains(EventFlags::OUT) {
+                self.send(index)?;
+            }
+            if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR)
+                && self.receive(index)?
+            {
+                messages += 1;
+                if again {
+                    self.send(index)?;
+                }
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Receives once; true when that completes a message.
     fn receive(&mut self, index: usize) -> io::Result<bool> {
         let connection = &mut self.connections[index];
         let count = match connection.stream.read(&mut self.buffer) {
@@ -120,7 +147,6 @@ impl Load {
         }
         connection.window = (connection.window + WINDOW_STEP) % WINDOWS;
         (connection.sent, connection.received) = (0, 0);
-        self.send(index)?;
         Ok(true)
     }
 
@@ -141,6 +167,20 @@ impl Load {
             epoll::modify(&self.epoll, &connection.stream, data, flags)?;
         }
         Ok(())
+    }
+}
+
+/// Waits for events, which replace those in the list; after a signal there are none.
+///
+/// # Errors
+///
+/// `TimedOut` when nothing at all happens for five seconds.
+pub(crate) fn wait(epoll: &OwnedFd, events: &mut Vec<epoll::Event>) -> io::Result<()> {
+    events.clear();
+    match epoll::wait(epoll, rustix::buffer::spare_capacity(events), Some(&STALL)) {
+        Ok(0) => Err(failure(ErrorKind::TimedOut, "no answer for five seconds")),
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -187,18 +227,21 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("CPU time is not negative")
 }
 
-fn failure(kind: ErrorKind, message: &str) -> io::Error {
+pub(crate) fn failure(kind: ErrorKind, message: &str) -> io::Error {
     io::Error::new(kind, message)
 }
 
 const PATTERN_INCREMENT: u64 = 1_442_695_040_888_963_407;
 /// Distinct windows; a prime, so that the steps visit all of them.
-const WINDOWS: usize = 251;
-const WINDOW_STEP: usize = 7;
+pub(crate) const WINDOWS: usize = 251;
+pub(crate) const WINDOW_STEP: usize = 7;
 const BUFFER_BYTES: usize = 64 * 1024;
-const EVENTS: usize = 256;
+pub(crate) const EVENTS: usize = 256;
 const STALL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
-const CONNECTIONS_PER_SOURCE: usize = 16;
+/// Connections in the list from one address, next to each other.
+pub(crate) const CONNECTIONS_PER_SOURCE: usize = 16;
+/// Messages under way at once in [`Load::round`].
+const WAVE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -231,6 +274,15 @@ mod tests {
     #[test]
     fn an_honest_echo_is_counted() {
         assert!(run(|_| {}, 64).unwrap().messages > 0);
+    }
+
+    #[test]
+    fn a_round_is_one_message_each() {
+        let mut load = Load::connect(server(|_| {}), 1, 64).unwrap();
+        load.round().unwrap();
+        assert!(load.connections.iter().all(|c| c.window == WINDOW_STEP && c.sent == 0));
+        let error = Load::connect(server(|reply| reply[0] ^= 1), 1, 64).unwrap().round();
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidData);
     }
 
     #[test]

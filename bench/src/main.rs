@@ -1,7 +1,8 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `udp.rs`, `sendfile.rs`), how it is kept fair is in
-//! `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in README.md.
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`), how it
+//! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
+//! README.md.
 //!
 //! This program is four: the harness with its load generator, a peer (`peer`), the step between
 //! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
@@ -9,15 +10,18 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod accept;
 mod accounting;
 mod arguments;
 mod blocks;
+mod cost;
 mod datagrams;
 mod echo;
 mod environment;
 mod iperf;
 mod isolation;
 mod load;
+mod memory;
 mod pair;
 mod peers;
 mod report;
@@ -27,6 +31,7 @@ mod shortage;
 mod start;
 mod statistics;
 mod udp;
+mod visits;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -37,7 +42,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// 0: all went through. 1: a contestant failed or the run could not go on. 2: wrong usage.
+/// 0: all went through. 1: a contestant failed, the machine was too busy for a figure, or the run
+/// could not go on. 2: wrong usage.
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let outcome = match words.first().and_then(|word| word.to_str()) {
@@ -69,11 +75,13 @@ fn main() -> ExitCode {
 /// True when every contestant that takes part came through every cell.
 fn measure(arguments: &Arguments) -> io::Result<bool> {
     let setup = Setup {
+        wanted: arguments.peers.clone(),
+        reference: arguments.reference.clone(),
         switchboard: arguments.switchboard.clone(),
         switchboard_arguments: arguments.switchboard_arguments.clone(),
     };
     // First, so that a wrong name is told at once.
-    let contestants = peers::contestants(&arguments.peers, &setup)?;
+    let contestants = peers::contestants(&setup)?;
     let isolation = Isolation::enter(arguments.host_network)?;
     let mut report = Report::open(arguments.json.as_deref())?;
     let record = environment::record(&isolation, &contestants);
@@ -96,9 +104,23 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if arguments.cells.contains(&Family::Echo) {
         for &connections in &arguments.connections {
             for &message_bytes in &arguments.message_bytes {
-                let cell = echo::Cell { connections, message_bytes };
-                all &= echo::run(cell, arguments, &isolation, &contestants, &mut report)?;
+                all &= echo::run(
+                    connections,
+                    message_bytes,
+                    arguments,
+                    &isolation,
+                    &contestants,
+                    &mut report,
+                )?;
             }
+        }
+    }
+    if arguments.cells.contains(&Family::Accept) {
+        all &= accept::run(arguments, &isolation, &contestants, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Memory) {
+        for &connections in &arguments.idle {
+            all &= memory::run(connections, arguments, &isolation, &contestants, &mut report)?;
         }
     }
     if arguments.cells.contains(&Family::Udp) {
@@ -131,4 +153,5 @@ fn help() {
     for peer in PEERS {
         println!("  {:<22}  {}", peer.name, peer.summary);
     }
+    println!("  {:<22}  the product, with each engine it lists", "switchboard-ENGINE");
 }

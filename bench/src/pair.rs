@@ -11,7 +11,7 @@
 
 use crate::arguments::Arguments;
 use crate::report::{Report, progress, row};
-use serde_json::json;
+use serde_json::{Map, json};
 use socket::{Family, Protocol, Socket, Type};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> io::Result<bool
             Ok(measured) => measured,
             Err(error) => {
                 all = false;
-                report.no_result("pair", name, &error.to_string())?;
+                report.no_result("pair", &Map::new(), name, &error.to_string())?;
                 continue;
             }
         };

@@ -1,7 +1,7 @@
 //! Where results go: a table on stdout for people, JSON lines in a file for programs.
 
 use crate::statistics::Ratio;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -35,10 +35,38 @@ impl Report {
         self.lines.as_mut().map_or(Ok(()), |lines| writeln!(lines, "{object}"))
     }
 
-    /// Reports a contestant without a result in both forms. `cell` is the `t` of the JSON line.
-    pub(crate) fn no_result(&mut self, cell: &str, name: &str, why: &str) -> io::Result<()> {
+    /// Reports a contestant that failed, in both forms. `cell` is the `t` of the JSON line, `place`
+    /// says where in its family the cell lies.
+    pub(crate) fn no_result(
+        &mut self,
+        cell: &str,
+        place: &Map<String, Value>,
+        name: &str,
+        why: &str,
+    ) -> io::Result<()> {
         row::<&str>(name, &[], &format!("no result: {why}"));
-        self.json(&json!({ "v": 1, "t": cell, "contestant": name, "failure": why }))
+        self.absent(cell, place, json!({ "contestant": name, "failure": why }))
+    }
+
+    /// Reports those that do not take part in a cell, with the reasons, as above.
+    pub(crate) fn skipped(
+        &mut self,
+        cell: &str,
+        place: &Map<String, Value>,
+        unable: &[(String, String)],
+    ) -> io::Result<()> {
+        for (name, why) in unable {
+            row::<&str>(name, &[], &format!("skipped: {why}"));
+            self.absent(cell, place, json!({ "contestant": name, "skipped": why }))?;
+        }
+        Ok(())
+    }
+
+    fn absent(&mut self, cell: &str, place: &Map<String, Value>, why: Value) -> io::Result<()> {
+        let mut line = object(json!({ "v": 1, "t": cell }));
+        line.extend(place.clone());
+        line.extend(object(why));
+        self.json(&Value::from(line))
     }
 }
 
@@ -51,12 +79,20 @@ impl Drop for Report {
 
 /// Prints one row of a table: a name, figures under each other, a note.
 pub(crate) fn row<S: AsRef<str>>(name: &str, figures: &[S], note: &str) {
-    let mut line = format!("  {name:<20}");
+    let mut line = format!("  {name:<24}");
     for (column, figure) in figures.iter().enumerate() {
         let width = if column < NARROW_COLUMNS { 11 } else { 24 };
         line.push_str(&format!("{:>width$}", figure.as_ref()));
     }
     println!("{line}  {note}");
+}
+
+/// The fields of a JSON object; none of anything else.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// A ratio and its interval, for a table.

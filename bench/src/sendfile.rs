@@ -19,7 +19,7 @@ use crate::load::{pattern, thread_cpu};
 use crate::report::{Report, interval, row};
 use crate::server::pin;
 use crate::statistics::Ratio;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use socket::{Family, Protocol, Socket, Type};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -66,7 +66,12 @@ pub(crate) fn run(
     let path = match write_file(report.folder(), arguments.file_bytes) {
         Ok(path) => path,
         Err(error) => {
-            report.no_result("sendfile", "all", &format!("no file to send: {error}"))?;
+            report.no_result(
+                "sendfile",
+                &Map::new(),
+                "all",
+                &format!("no file to send: {error}"),
+            )?;
             return Ok(false);
         }
     };
@@ -91,7 +96,7 @@ pub(crate) fn run(
             &json!({ "v": 1, "t": "sendfile", "contestant": "iperf3", "skipped": missing }),
         )?;
     }
-    Ok(entries.iter().all(|entry| entry.failure.is_none()))
+    Ok(samples.verdict(&entries, arguments.quick))
 }
 
 /// What one slice measured.
@@ -296,7 +301,7 @@ fn summarize(
     for (at, entry) in entries.iter().enumerate() {
         if entry.failure.is_some() || samples.count(at) == 0 {
             let why = entry.failure.as_deref().unwrap_or("every slice was dropped");
-            report.no_result("sendfile", &entry.name, why)?;
+            report.no_result("sendfile", &Map::new(), &entry.name, why)?;
             continue;
         }
         let middle = |field: fn(&Sample) -> f64| samples.median(at, field);

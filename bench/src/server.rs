@@ -1,12 +1,13 @@
 //! A peer's process: started under the conditions of the cell, found by its port file, killed when
-//! dropped.
+//! dropped, with whatever processes it has started.
 //!
 //! A peer is started through this same program (`launch`), which sets CPU, descriptor limit and
 //! death signal for itself and then becomes the peer. So no condition applies late, and no server
 //! outlives a harness that was killed. Only the start cell starts peers directly.
 
+use crate::accounting::family;
 use crate::peers::{PORT_FILE, Program};
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::thread::CpuSet;
 use std::ffi::OsString;
 use std::fs;
@@ -79,7 +80,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only when it has ended by itself.
+        // Stopped, it starts no more children while the list is made; a stopped process can be
+        // killed. Each step fails only when it has ended by itself.
+        signal(self.pid(), Signal::STOP);
+        for process in family(self.pid()).unwrap_or_default() {
+            signal(process, Signal::KILL);
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -107,6 +113,11 @@ pub(crate) fn launch(arguments: &[OsString]) -> io::Error {
         Ok(()) => Command::new(program).args(rest).exec(),
         Err(error) => error,
     }
+}
+
+fn signal(process: u32, signal: Signal) {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let _ended = pid.map(|pid| rustix::process::kill_process(pid, signal));
 }
 
 /// Confines the calling thread, and what it starts later, to one CPU.

@@ -10,7 +10,7 @@ use crate::peers::{Contestant, Program};
 use crate::report::{Report, row};
 use crate::server::{Conditions, Server};
 use crate::statistics::{maximum, median};
-use serde_json::json;
+use serde_json::{Map, json};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -36,14 +36,14 @@ pub(crate) fn run(
             Ok(times) => times,
             Err(error) => {
                 all = false;
-                report.no_result("start", contestant.name, &error.to_string())?;
+                report.no_result("start", &Map::new(), &contestant.name, &error.to_string())?;
                 continue;
             }
         };
         let (middle, worst) = (median(&times), maximum(&times));
         let verdict = if middle <= BAR_MS { "met" } else { "MISSED" };
         let note = format!("bar: median at most {BAR_MS} ms, {verdict}");
-        row(contestant.name, &[format!("{middle:.2}"), format!("{worst:.2}")], &note);
+        row(&contestant.name, &[format!("{middle:.2}"), format!("{worst:.2}")], &note);
         report.json(&json!({
             "v": 1, "t": "start", "contestant": contestant.name, "repeats": times.len(),
             "median_us": (middle * 1e3) as u64, "maximum_us": (worst * 1e3) as u64,

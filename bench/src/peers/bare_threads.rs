@@ -3,7 +3,7 @@
 //! No limits, no deadlines, no counting: what the product's guards cost is the distance to this
 //! loop. The buffer (16 KiB) and TCP_NODELAY are the same for every peer.
 
-use super::{Body, Peer};
+use super::{A_THREAD_EACH, Body, Peer};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 pub(super) const PEER: Peer = Peer {
     name: "bare-threads",
-    summary: "blocking std::net loop, a thread per connection: the reference",
+    summary: "blocking std::net loop, a thread per connection",
+    holds: A_THREAD_EACH,
     body: Body::Inside(serve),
 };
 

@@ -3,7 +3,7 @@
 //! The interpreter is asked for its own path first: a version manager's wrapper script would
 //! otherwise be part of the time to start.
 
-use super::{Body, PORT_FILE, Peer, Program, Setup, first_line};
+use super::{A_THREAD_EACH, Body, PORT_FILE, Peer, Program, Setup, first_line};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +11,7 @@ use std::process::Command;
 pub(super) const PEER: Peer = Peer {
     name: "python-threading",
     summary: "Python 3 socketserver.ThreadingTCPServer",
+    holds: A_THREAD_EACH,
     body: Body::Outside(prepare),
 };
 
@@ -25,6 +26,7 @@ fn prepare(_: &Setup) -> Result<Program, String> {
         path,
         arguments: vec![OsString::from(SCRIPT), OsString::from(PORT_FILE)],
         version,
+        guards: None,
     })
 }
 

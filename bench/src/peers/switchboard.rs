@@ -1,0 +1,97 @@
+//! The product, as a user starts it: the released program, every guard on, once for each of its
+//! engines.
+//!
+//! Which engines there are, and how many connections each allows, the program itself is asked
+//! (`engines --json`): a new engine takes part in every cell with nothing to do here.
+
+use super::{Contestant, HOLDS_ANY, PORT_FILE, Program, Setup, first_line};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::process::Command;
+
+/// What every contestant of the product is called, before its engine.
+pub(super) const PREFIX: &str = "switchboard";
+
+/// A contestant for each engine; one that says why, when the program does not tell.
+pub(super) fn engines(setup: &Setup) -> Vec<Contestant> {
+    let told = || -> Result<(String, String), String> {
+        let path = &setup.switchboard;
+        if !path.is_file() {
+            let path = path.display();
+            return Err(format!(
+                "not built: {path} (cargo build --release, or --switchboard PATH)"
+            ));
+        }
+        let output = Command::new(path).args(["engines", "--json"]).output();
+        let output = output.ok().filter(|output| output.status.success());
+        let output = output.ok_or("it does not answer to: engines --json")?;
+        let version = first_line(Command::new(path).arg("version"));
+        let version = version.unwrap_or_else(|| "version unknown".to_owned());
+        Ok((String::from_utf8_lossy(&output.stdout).into_owned(), version))
+    };
+    let unknown =
+        |why| vec![Contestant { name: PREFIX.to_owned(), holds: HOLDS_ANY, program: Err(why) }];
+    match told() {
+        Err(why) => unknown(why),
+        Ok((lines, version)) => {
+            let engines: Vec<_> = lines.lines().filter_map(engine).collect();
+            if engines.is_empty() {
+                return unknown("it lists no engines".to_owned());
+            }
+            let contestant = |(name, limit): (String, usize)| Contestant {
+                name: format!("{PREFIX}-{name}"),
+                holds: holds(limit),
+                program: Ok(program(setup, &name, limit, &version)),
+            };
+            engines.into_iter().map(contestant).collect()
+        }
+    }
+}
+
+/// The name of an engine and its limit of connections, from its line.
+fn engine(line: &str) -> Option<(String, usize)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let limit = usize::try_from(line["limit_connections"].as_u64()?).ok()?;
+    Some((line["name"].as_str()?.to_owned(), limit))
+}
+
+/// How many connections an engine is asked to hold: one whose own limit is one has one at a time;
+/// one whose own limit is in the thousands is made for any number; for the others a connection is
+/// a thread or a process, of which a thousand is a lot.
+fn holds(limit: usize) -> usize {
+    match limit {
+        1 => 1,
+        MANY.. => HOLDS_ANY,
+        few => few.max(A_THOUSAND),
+    }
+}
+
+fn program(setup: &Setup, engine: &str, limit: usize, version: &str) -> Program {
+    let fixed =
+        ["serve", "echo", "tcp://127.0.0.1:0", "--engine", engine, "-q", "--port-file", PORT_FILE];
+    let mut arguments: Vec<OsString> = fixed.map(OsString::from).to_vec();
+    arguments.extend(setup.switchboard_arguments.iter().map(OsString::from));
+    let path = setup.switchboard.clone();
+    Program { path, arguments, version: version.to_owned(), guards: Some(limit) }
+}
+
+const MANY: usize = 4096;
+const A_THOUSAND: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_engines_json_is_read() {
+        let line = r#"{"v":1,"t":"engine","name":"new","summary":"a b","limit_connections":64}"#;
+        assert_eq!(engine(line), Some(("new".to_owned(), 64)));
+        assert_eq!(engine("ENGINE   CONNECTIONS  WHAT"), None);
+    }
+
+    #[test]
+    fn what_an_engine_is_asked_to_hold_follows_from_its_own_limit() {
+        assert_eq!((holds(1), holds(64), holds(1024)), (1, 1000, 1024));
+        assert_eq!(holds(10_000), HOLDS_ANY);
+    }
+}
