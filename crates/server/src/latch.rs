@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 
 use rustix::event::{EventfdFlags, eventfd};
+use socket::{Deadline, Interest, Poll, poll};
 
 /// The flag.
 #[derive(Debug, Default)]
@@ -39,6 +40,12 @@ impl Latch {
             // An eventfd that is empty already says EAGAIN, which is what was wanted.
             let _ = rustix::io::read(fd, &mut [0; 8]);
         }
+    }
+
+    /// Blocks the thread until it is set.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        let mut asked = [Poll::new(self.fd()?, Interest::READ)];
+        poll(&mut asked, Deadline::Never).map(drop)
     }
 
     /// A descriptor that is readable while the latch is set.

@@ -28,6 +28,7 @@ use socket::{Deadline, Interest};
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
+use crate::latch::Latch;
 use crate::request::Request;
 use crate::running::Running;
 
@@ -59,26 +60,39 @@ impl Run for Runner {
             ..Settings::default()
         };
         let (tell, told) = channel();
+        let begin = Arc::new(Latch::default());
+        begin.fd().map_err(|error| Error::io("start workers", error))?;
+        let mut served = Ok(());
         let workers = serving.workers.unwrap_or_else(cores);
         for (number, accept) in serving.accept_loops(workers)?.into_iter().enumerate() {
-            let (own, tell, settings) = (Arc::clone(&running), tell.clone(), settings);
-            let body = move || work(accept, own, settings, &tell);
-            match std::thread::Builder::new().name(format!("worker {number}")).spawn(body) {
+            let (running, begin) = (Arc::clone(&running), Arc::clone(&begin));
+            let start = Start { accept, running, settings, begin, tell: tell.clone() };
+            let worker = std::thread::Builder::new().name(format!("worker {number}"));
+            match worker.spawn(move || work(start)) {
                 Ok(worker) => self.workers.push(worker),
-                Err(error) => {
-                    running.switches.stop.set();
-                    return Err(Error::io("start a worker", error));
-                }
+                Err(error) => served = Err(Error::io("start a worker", error)),
             }
         }
         drop(tell);
-        // One loop that fails ends the server, and so the others.
-        let mut served = Ok(());
-        for outcome in told {
-            if outcome.is_err() {
+        // Nobody is served before all of them can; then each takes what comes until the end. One
+        // that fails ends the server, and so the others.
+        let (mut up, mut ended) = (0, 0);
+        while ended < self.workers.len() {
+            match told.recv() {
+                Ok(Told::Up) => up += 1,
+                // Each tells of its end, unless all have panicked.
+                Err(_) => break,
+                Ok(Told::Ended(outcome)) => {
+                    ended += 1;
+                    served = served.and(outcome);
+                }
+            }
+            if served.is_err() {
                 running.switches.stop.set();
             }
-            served = served.and(outcome);
+            if up + ended >= self.workers.len() {
+                begin.set();
+            }
         }
         served
     }
@@ -98,39 +112,58 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// What a worker begins with.
+struct Start {
+    accept: AcceptLoop,
+    running: Arc<Running>,
+    settings: Settings,
+    /// Set when every worker is up.
+    begin: Arc<Latch>,
+    tell: Sender<Told>,
+}
+
+/// What a worker tells.
+enum Told {
+    Up,
+    /// It takes no more, or never could.
+    Ended(Result),
+}
+
 /// A worker's life: accepts and runs until the server stops, and what is open is done or cut off.
-fn work(accept: AcceptLoop, running: Arc<Running>, settings: Settings, tell: &Sender<Result>) {
+fn work(start: Start) {
+    let Start { accept, running, settings, begin, tell } = start;
+    // Nobody listens any more only if the server is gone.
+    let ended = |what, error| drop(tell.send(Told::Ended(Err(Error::io(what, error)))));
     let worker = match Worker::new(settings) {
         Ok(worker) => worker,
-        Err(error) => {
-            // Nobody listens only if the server is gone.
-            let _ = tell.send(Err(Error::io("start a worker", error)));
-            return;
-        }
+        Err(error) => return ended("start a worker", error),
     };
     running.watch_worker(worker.remote());
+    let _ = tell.send(Told::Up);
+    if let Err(error) = begin.wait() {
+        return ended("start a worker", error);
+    }
     let tell_served = tell.clone();
-    let ended = worker.run(move || {
+    let life = worker.run(move || {
         let mut taken = 0_usize;
         let served = accept.run(&mut |request| {
             taken += 1;
             if taken.is_multiple_of(TURN) {
                 yield_now();
             }
-            start(request)
+            spawn(request)
         });
-        let _ = tell_served.send(served);
+        let _ = tell_served.send(Told::Ended(served));
         drop(tell_served);
         wait_for_the_end(&running)
     });
-    let ended = ended.and_then(|(waited, _)| waited);
-    if let Err(error) = ended {
-        let _ = tell.send(Err(Error::io("run coroutines", error)));
+    if let Err(error) = life.and_then(|(waited, _)| waited) {
+        ended("run coroutines", error);
     }
 }
 
 /// Starts a coroutine for the request. A worker that has no stack left refuses it.
-fn start(request: Request) -> io::Result<()> {
+fn spawn(request: Request) -> io::Result<()> {
     let name = request.summary().to_string();
     let refusal = request.refusal();
     match Builder::new().name(name).spawn(move || request.run()) {
