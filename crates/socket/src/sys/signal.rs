@@ -55,6 +55,14 @@ pub(crate) fn let_interrupt(signal: i32) -> io::Result<()> {
     handle(signal, nothing, 0)
 }
 
+/// Gives a signal back its default, which is to end the process.
+#[cfg(feature = "fault-points")]
+pub(crate) fn let_kill(signal: i32) -> io::Result<()> {
+    // SAFETY: takes two integers; no handler of ours is running or needed for this signal.
+    let before = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 fn handle(signal: i32, handler: extern "C" fn(i32), flags: i32) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid `sigaction`: integers, an empty mask and a null restorer.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
