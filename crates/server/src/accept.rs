@@ -249,9 +249,11 @@ impl AcceptLoop {
     }
 
     fn turn_away(&mut self, entrance: &Entrance) {
-        if self.spare.take().is_some() {
-            // Dropping what was accepted closes it; a failure here is the shortage itself.
-            drop(entrance.socket().accept());
+        // A failure here is the shortage itself.
+        if self.spare.take().is_some()
+            && let Ok((socket, peer)) = entrance.socket().accept()
+        {
+            Request::turn_away(&self.running, &entrance.site, socket, peer);
         }
         self.spare = File::open("/dev/null").ok();
     }

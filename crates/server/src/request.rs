@@ -56,6 +56,19 @@ impl Request {
         }
     }
 
+    /// Closes a connection that the system has no room for, and tells it.
+    pub(crate) fn turn_away(
+        running: &Arc<Running>,
+        site: &Arc<Site>,
+        socket: Socket,
+        peer: SockAddr,
+    ) {
+        drop(socket);
+        let service = site.service.name().to_owned();
+        let summary = Summary { id: running.number(), service, peer, datagram: false };
+        running.tell(&Event::Refused { connection: &summary, why: Refusal::Shortage });
+    }
+
     /// What it is.
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary

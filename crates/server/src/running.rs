@@ -188,6 +188,11 @@ impl Running {
         self.wake_doors();
     }
 
+    /// The number of the next connection, in the order of arrival.
+    pub(crate) fn number(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
+    }
+
     /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for
     /// a datagram. A refused socket is closed by being dropped.
     pub(crate) fn admit(
@@ -196,7 +201,7 @@ impl Running {
         peer: &SockAddr,
         socket: Option<Socket>,
     ) -> (u64, Result<Place, Refusal>) {
-        let id = self.next_id.fetch_add(1, Relaxed);
+        let id = self.number();
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
         let link = Arc::new(Link::new(socket));
         let mut registry = self.registry();
