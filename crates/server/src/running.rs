@@ -26,6 +26,7 @@ use crate::event::{Event, Refusal, Tally};
 use crate::guards::Guards;
 use crate::latch::Latch;
 use crate::link::{Ending, Link, NEVER};
+use crate::request::discard;
 
 /// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
 #[derive(Debug, Default)]
@@ -172,7 +173,9 @@ impl Running {
     /// takes nobody with it.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.switches.tally.count(event);
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event))) {
+            discard(payload);
+        }
     }
 
     /// Keeps a place free for whatever comes next; `None` if all are taken.
