@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 
 use socket::seam::{Memory, Watch, wait_any};
 use socket::signal::StopSignals;
-use socket::{Deadline, Interest, Socket};
+use socket::{Deadline, Interest, SockAddr, Socket};
 
 use crate::error::{Error, Result, is_resource_limit};
-use crate::event::Event;
+use crate::event::{Event, Refusal};
 use crate::listener::{Bound, Listener, Site};
 use crate::request::Request;
 use crate::running::{Door, Reservation, Running};
@@ -211,6 +211,12 @@ impl AcceptLoop {
 
     fn receive(&mut self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
         let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
+        if is_own(&peer, &entrance.site.local) {
+            // An answer would come back here, and be answered.
+            let (running, site) = (&self.running, &entrance.site);
+            Request::turn_away(running, site, peer, Refusal::OwnAddress);
+            return Ok(None);
+        }
         let packet = self.packet[..count].to_vec();
         Ok(Request::admit(&self.running, &entrance.site, place, None, peer, Some(packet)))
     }
@@ -253,7 +259,8 @@ impl AcceptLoop {
         if self.spare.take().is_some()
             && let Ok((socket, peer)) = entrance.socket().accept()
         {
-            Request::turn_away(&self.running, &entrance.site, socket, peer);
+            drop(socket);
+            Request::turn_away(&self.running, &entrance.site, peer, Refusal::Shortage);
         }
         self.spare = File::open("/dev/null").ok();
     }
@@ -265,6 +272,15 @@ impl Drop for AcceptLoop {
         self.entrances.clear();
         self.running.close_to_new();
     }
+}
+
+/// Whether a datagram claims to come from the socket it arrived at. From outside, the kernel lets
+/// none through that does; but whoever may make up a sender here could have the server talk to
+/// itself without end.
+fn is_own(peer: &SockAddr, local: &SockAddr) -> bool {
+    let (Some(peer), Some(local)) = (peer.as_inet(), local.as_inet()) else { return false };
+    let everywhere = local.ip().is_unspecified() && peer.ip().is_loopback();
+    peer.port() == local.port() && (peer.ip() == local.ip() || everywhere)
 }
 
 /// Whether the listener itself can never work again.

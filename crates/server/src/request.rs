@@ -56,17 +56,12 @@ impl Request {
         }
     }
 
-    /// Closes a connection that the system has no room for, and tells it.
-    pub(crate) fn turn_away(
-        running: &Arc<Running>,
-        site: &Arc<Site>,
-        socket: Socket,
-        peer: SockAddr,
-    ) {
-        drop(socket);
+    /// Tells of somebody who was given no place.
+    pub(crate) fn turn_away(running: &Running, site: &Site, peer: SockAddr, why: Refusal) {
         let service = site.service.name().to_owned();
-        let summary = Summary { id: running.number(), service, peer, datagram: false };
-        running.tell(&Event::Refused { connection: &summary, why: Refusal::Shortage });
+        let datagram = site.datagrams.is_some();
+        let summary = Summary { id: running.number(), service, peer, datagram };
+        running.tell(&Event::Refused { connection: &summary, why });
     }
 
     /// What it is.
