@@ -133,7 +133,7 @@ fn an_error_that_does_not_end_burns_no_core(engine: Engine) {
         let begun = Instant::now();
         let injection = inject(Call::Accept, Errno::PERM.raw_os_error(), 1, u64::MAX);
         let client = server.client();
-        server.until(|counters| counters.accept_failed >= 1000);
+        server.until(|counters| counters.accept_failed >= 300);
         // Not a matter of speed: so many failures in no time at all would be a core burnt.
         assert!(begun.elapsed() >= Duration::from_millis(50), "it spins");
         drop(injection);
