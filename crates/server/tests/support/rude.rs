@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use switchboard::socket::{Family, SockAddr, Type};
-use switchboard::{Address, Connection, Socket};
+use switchboard::{Address, Connection, Engine, Socket};
 
 use crate::support::{Client, Serving};
 
@@ -71,6 +71,14 @@ pub fn is_answered(client: &Socket, text: &str) -> bool {
             assert_ne!(error.kind(), io::ErrorKind::TimedOut, "left hanging");
             false
         }
+    }
+}
+
+/// How many accept loops a server of this engine has: each rests, retries and fails by itself.
+pub fn accept_loops(engine: Engine) -> u64 {
+    match engine {
+        Engine::Coroutines => std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+        _ => 1,
     }
 }
 
