@@ -1,6 +1,6 @@
 //! Connections that break, half or wholly: their handler learns of it, once, and nobody else does.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use rustix::io::Errno;

@@ -1,7 +1,7 @@
 //! A server that is asked to stop in the worst moment: under load, with handlers that never return
 //! and with clients that never end.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -159,16 +159,28 @@ fn compute(connection: &mut Connection) -> io::Result<()> {
     while connection.read_line(&mut line)? > 0 {
         connection.write_all(line.as_bytes())?;
         connection.flush()?;
-        let endless = line == "for ever\n";
-        while endless || line == "compute\n" {
-            let end = connection.socket().recv_by(&mut [0], Deadline::Immediate);
-            if !endless && matches!(end, Ok(0)) {
-                return Ok(());
-            }
+        match line.as_str() {
+            "compute\n" => return compute_until_its_end(connection),
+            "for ever\n" => compute_for_ever(),
+            _ => {}
         }
         line.clear();
     }
     Ok(())
+}
+
+fn compute_until_its_end(connection: &Connection) -> io::Result<()> {
+    loop {
+        if let Ok(0) = connection.socket().recv_by(&mut [0], Deadline::Immediate) {
+            return Ok(());
+        }
+    }
+}
+
+fn compute_for_ever() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
 }
 
 /// A server of [`compute`]. Its coroutines, if it has any, have two workers on every machine.
