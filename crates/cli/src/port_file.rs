@@ -4,7 +4,10 @@
 //! the server ends, so that nobody is sent to a port that is somebody else's by then. A file that
 //! is not a regular one (`/dev/stderr`, a pipe) is written to and left alone.
 
-use std::io;
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -57,8 +60,16 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     }
     let mut name = path.to_owned().into_os_string();
     name.push(format!(".{}", std::process::id()));
-    let written = std::fs::write(&name, text).and_then(|()| std::fs::rename(&name, path));
+    let written = create(&name, text).and_then(|()| std::fs::rename(&name, path));
     written.inspect_err(|_| drop(std::fs::remove_file(&name)))
+}
+
+/// Others may read it, but not write to it, whatever mask was inherited: whoever reads a port there
+/// is going to trust it.
+fn create(name: &OsStr, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    options.open(name)?.write_all(text.as_bytes())
 }
 
 /// Whether a regular file is or can be there.

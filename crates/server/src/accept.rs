@@ -11,20 +11,21 @@
 //!   readable. When a shortage lasts, one waiting connection per pause is taken with a descriptor
 //!   kept for that and closed, so that its peer learns of it instead of waiting for ever.
 //!
-//! An error of one connection (it was reset while it waited) is passed over. Only an error that
-//! says the listener itself is broken ends the loop.
+//! An error of one connection (it was reset while it waited) is passed over; a whole turn of
+//! nothing else is taken for a shortage. Only an error that says the listener itself is broken ends
+//! the loop.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket::seam::{Memory, Watch, wait_any};
+use socket::seam::{Memory, Watch, sleep, wait_any};
 use socket::signal::StopSignals;
-use socket::{Deadline, Interest, Socket};
+use socket::{Deadline, Interest, SockAddr, Socket};
 
 use crate::error::{Error, Result, is_resource_limit};
-use crate::event::Event;
+use crate::event::{Event, Refusal};
 use crate::listener::{Bound, Listener, Site};
 use crate::request::Request;
 use crate::running::{Door, Reservation, Running};
@@ -142,7 +143,17 @@ impl AcceptLoop {
             None => (true, Deadline::Never),
         };
         let armed = self.running.ask_for_room(&self.door) && armed;
-        self.wait_for_any(armed, deadline).map_err(|error| Error::io("wait for connections", error))
+        match self.wait_for_any(armed, deadline) {
+            // To wait takes memory too. Without it there is only sleep.
+            Err(error) if is_resource_limit(&error) => {
+                if let Some(entrance) = self.entrances.first().cloned() {
+                    self.report(&entrance, &error, Some(PAUSE.1));
+                }
+                sleep(Deadline::After(PAUSE.1));
+                Ok(Vec::new())
+            }
+            answer => answer.map_err(|error| Error::io("wait for connections", error)),
+        }
     }
 
     /// The same, for the listeners only if they are `armed`.
@@ -178,6 +189,7 @@ impl AcceptLoop {
         entrance: &Entrance,
         process: &mut dyn FnMut(Request) -> io::Result<()>,
     ) -> Result {
+        let mut failures = 0;
         for _ in 0..TURN {
             let Some(place) = self.running.reserve() else { return Ok(()) };
             if self.running.is_time_called() {
@@ -196,10 +208,14 @@ impl AcceptLoop {
                 Ok(()) => self.shortage = None,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => match self.failed(entrance, error)? {
-                    true => {}
+                    true => failures += 1,
                     false => return Ok(()),
                 },
             }
+        }
+        if failures == TURN {
+            // Whatever it is, it is not about one connection.
+            self.rest(entrance);
         }
         Ok(())
     }
@@ -211,6 +227,12 @@ impl AcceptLoop {
 
     fn receive(&mut self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
         let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
+        if is_own(&peer, &entrance.site.local) {
+            // An answer would come back here, and be answered.
+            let (running, site) = (&self.running, &entrance.site);
+            Request::turn_away(running, site, peer, Refusal::OwnAddress);
+            return Ok(None);
+        }
         let packet = self.packet[..count].to_vec();
         Ok(Request::admit(&self.running, &entrance.site, place, None, peer, Some(packet)))
     }
@@ -223,13 +245,18 @@ impl AcceptLoop {
         if is_broken(&error) {
             return Err(Error::io("accept", error).at(&entrance.site.address));
         }
+        self.report(entrance, &error, pause);
+        Ok(pause.is_none())
+    }
+
+    /// Tells of a failure, unless one has just been told.
+    fn report(&mut self, entrance: &Entrance, error: &io::Error, pause: Option<Duration>) {
         let now = Instant::now();
         if self.reported.is_none_or(|last| now.duration_since(last) >= REPORT) {
             self.reported = Some(now);
             let address = &entrance.site.address;
-            self.running.tell(&Event::AcceptFailed { address, error: &error, pause });
+            self.running.tell(&Event::AcceptFailed { address, error, pause });
         }
-        Ok(pause.is_none())
     }
 
     /// Lets the listeners rest, longer each time, and turns one connection away if this has been
@@ -249,9 +276,12 @@ impl AcceptLoop {
     }
 
     fn turn_away(&mut self, entrance: &Entrance) {
-        if self.spare.take().is_some() {
-            // Dropping what was accepted closes it; a failure here is the shortage itself.
-            drop(entrance.socket().accept());
+        // A failure here is the shortage itself.
+        if self.spare.take().is_some()
+            && let Ok((socket, peer)) = entrance.socket().accept()
+        {
+            drop(socket);
+            Request::turn_away(&self.running, &entrance.site, peer, Refusal::Shortage);
         }
         self.spare = File::open("/dev/null").ok();
     }
@@ -265,9 +295,19 @@ impl Drop for AcceptLoop {
     }
 }
 
-/// Whether the listener itself can never work again.
+/// Whether a datagram claims to come from the socket it arrived at. From outside, the kernel lets
+/// none through that does; but whoever may make up a sender here could have the server talk to
+/// itself without end.
+fn is_own(peer: &SockAddr, local: &SockAddr) -> bool {
+    let (Some(peer), Some(local)) = (peer.as_inet(), local.as_inet()) else { return false };
+    let everywhere = local.ip().is_unspecified() && peer.ip().is_loopback();
+    peer.port() == local.port() && (peer.ip() == local.ip() || everywhere)
+}
+
+/// Whether the listener itself can never work again. `EOPNOTSUPP` says so of a socket that does not
+/// listen, which these do; otherwise it is one connection's, see `accept(2)`.
 fn is_broken(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let broken = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP, Errno::FAULT];
+    let broken = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::FAULT];
     error.raw_os_error().is_some_and(|code| broken.iter().any(|errno| errno.raw_os_error() == code))
 }

@@ -141,6 +141,8 @@ pub enum Refusal {
     VerifyRequest,
     /// The system is short of threads or descriptors.
     Shortage,
+    /// A datagram claimed to come from the very address it arrived at.
+    OwnAddress,
 }
 
 impl fmt::Display for Refusal {
@@ -149,6 +151,7 @@ impl fmt::Display for Refusal {
             Refusal::LimitPerAddress => "too many connections from this address",
             Refusal::VerifyRequest => "not allowed",
             Refusal::Shortage => "the system is short of threads or descriptors",
+            Refusal::OwnAddress => "it claims to come from this server",
         })
     }
 }

@@ -33,8 +33,8 @@ pub struct Guards {
     /// Between any two bytes received. Default 5 min: longer than people pause, shorter than the
     /// memory of most routers between here and the peer.
     pub deadline_idle: Option<Duration>,
-    /// For the peer to take what is written, each time the buffer is flushed. Default 30 s: a peer
-    /// that reads nothing for so long is not slow but gone.
+    /// For the peer to take what is written, each time the buffer is flushed, and of more than that
+    /// each 256 KiB. Default 30 s: a peer that reads nothing for so long is not slow but gone.
     pub deadline_write: Option<Duration>,
     /// For the whole connection, however busy. Default none: a chat may last for days.
     pub deadline_connection: Option<Duration>,

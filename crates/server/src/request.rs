@@ -56,6 +56,14 @@ impl Request {
         }
     }
 
+    /// Tells of somebody who was given no place.
+    pub(crate) fn turn_away(running: &Running, site: &Site, peer: SockAddr, why: Refusal) {
+        let service = site.service.name().to_owned();
+        let datagram = site.datagrams.is_some();
+        let summary = Summary { id: running.number(), service, peer, datagram };
+        running.tell(&Event::Refused { connection: &summary, why });
+    }
+
     /// What it is.
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary
@@ -104,7 +112,8 @@ impl Request {
 
 /// The three steps of a handler.
 fn life(handler: &mut dyn Handler, connection: &mut Connection) -> Result<(), Failure> {
-    handler.setup(connection)?;
+    // Caught before the handler is dropped, since a panic in that, too, would end the process.
+    guarded(|| Ok(handler.setup(connection)?))?;
     let handled = guarded(|| Ok(handler.handle(connection)?));
     let finished = guarded(|| Ok(handler.finish(connection)?));
     handled.and(finished)
@@ -126,12 +135,22 @@ impl From<io::Error> for Failure {
 /// that again: the handler is dropped and the connection only closed.
 fn guarded<T>(code: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        Err(match is_cancel(&*payload) {
+        let failure = match is_cancel(&*payload) {
             // Its engine unwound it because it would not end.
             true => Failure::Error(stopping()),
             false => Failure::Panic(panic_message(&*payload)),
-        })
+        };
+        discard(payload);
+        Err(failure)
     })
+}
+
+/// Drops what a panic carried. That is not our code either: if it panics, that is caught, and what
+/// that one carries is left alone, since it might go on like this for ever.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
 }
 
 /// What a panic said.

@@ -26,6 +26,7 @@ use crate::event::{Event, Refusal, Tally};
 use crate::guards::Guards;
 use crate::latch::Latch;
 use crate::link::{Ending, Link, NEVER};
+use crate::request::discard;
 
 /// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
 #[derive(Debug, Default)]
@@ -59,8 +60,10 @@ pub(crate) struct Running {
     accepting: AtomicUsize,
     doors: Mutex<Vec<Arc<Door>>>,
     workers: Mutex<Vec<Watched>>,
-    /// Whether any door waits.
+    /// Whether any door waits for a free place.
     wants_room: AtomicBool,
+    /// Whether any door waits for a close.
+    wants_close: AtomicBool,
     /// The shortest limit of any wait, in milliseconds.
     shortest: AtomicU64,
     /// Whether the patrol sleeps because nothing is open.
@@ -84,7 +87,8 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Door {
     wants_room: AtomicBool,
-    /// Set when a place became free after the loop had asked for one.
+    wants_close: AtomicBool,
+    /// Set when there is what the loop had asked for, a free place or a close.
     pub(crate) room: Latch,
 }
 
@@ -160,6 +164,7 @@ impl Running {
             doors: Mutex::default(),
             workers: Mutex::default(),
             wants_room: AtomicBool::new(false),
+            wants_close: AtomicBool::new(false),
             shortest: AtomicU64::new(shortest),
             patrol_rests: AtomicBool::new(false),
             patrol: Latch::default(),
@@ -172,7 +177,9 @@ impl Running {
     /// takes nobody with it.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.switches.tally.count(event);
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event))) {
+            discard(payload);
+        }
     }
 
     /// Keeps a place free for whatever comes next; `None` if all are taken.
@@ -185,7 +192,12 @@ impl Running {
     /// Gives back a place that was taken or reserved.
     fn vacate(&self) {
         self.open.fetch_sub(1, SeqCst);
-        self.wake_doors();
+        self.wake_doors(&self.wants_room, |door| &door.wants_room);
+    }
+
+    /// The number of the next connection, in the order of arrival.
+    pub(crate) fn number(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed)
     }
 
     /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for
@@ -196,7 +208,7 @@ impl Running {
         peer: &SockAddr,
         socket: Option<Socket>,
     ) -> (u64, Result<Place, Refusal>) {
-        let id = self.next_id.fetch_add(1, Relaxed);
+        let id = self.number();
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
         let link = Arc::new(Link::new(socket));
         let mut registry = self.registry();
@@ -236,24 +248,27 @@ impl Running {
         if self.open() < self.limit_connections {
             return true;
         }
-        self.ask_for_close(door);
+        door.room.clear();
+        door.wants_room.store(true, SeqCst);
+        self.wants_room.store(true, SeqCst);
         // One may have closed before it could see the wish.
         self.open() < self.limit_connections
     }
 
     /// Asks to be woken by the next close, whether or not there is room: for a listener that rests
-    /// because the system is short of something.
+    /// because the system is short of something. A reservation that came to nothing is no close:
+    /// if it were, two loops that rest would wake each other without end.
     pub(crate) fn ask_for_close(&self, door: &Door) {
         door.room.clear();
-        door.wants_room.store(true, SeqCst);
-        self.wants_room.store(true, SeqCst);
+        door.wants_close.store(true, SeqCst);
+        self.wants_close.store(true, SeqCst);
     }
 
-    /// Wakes the loops that wait for a close.
-    fn wake_doors(&self) {
-        if self.wants_room.swap(false, SeqCst) {
+    /// Wakes the loops that have a wish; `any` is whether one may have it.
+    fn wake_doors(&self, any: &AtomicBool, wish: impl Fn(&Door) -> &AtomicBool) {
+        if any.swap(false, SeqCst) {
             let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-            let waiting = doors.iter().filter(|door| door.wants_room.swap(false, SeqCst));
+            let waiting = doors.iter().filter(|door| wish(door).swap(false, SeqCst));
             waiting.for_each(|door| door.room.set());
         }
     }
@@ -411,6 +426,7 @@ impl Place {
         drop(registry);
         drop((known, link));
         running.vacate();
+        running.wake_doors(&running.wants_close, |door| &door.wants_close);
     }
 }
 

@@ -47,6 +47,9 @@ mod descriptor;
 mod endpoints;
 pub mod errors;
 pub mod everyday;
+#[cfg(feature = "fault-points")]
+#[doc(hidden)]
+pub mod fault;
 mod flag_set;
 #[doc(hidden)]
 pub mod fuzz;

@@ -125,6 +125,8 @@ impl Operation<'_> {
     /// then attempt again. `Interrupted` means: attempt again.
     #[inline]
     pub fn attempt(&mut self, fd: BorrowedFd<'_>, waiting: Waiting) -> io::Result<usize> {
+        #[cfg(feature = "fault-points")]
+        crate::fault::consult(crate::fault::Call::of(self))?;
         let wait = if waiting == Waiting::Refused { libc::MSG_DONTWAIT } else { 0 };
         match self {
             Operation::Recv { buffer, flags } => call::recv(fd, buffer, *flags | wait),

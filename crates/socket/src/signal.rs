@@ -9,7 +9,11 @@
 //!                       the next:  again()  becomes readable for good   "stop at once"
 //!                       a third of the same kind ends the process, as if nobody had taken it
 //! ```
-//! What it deliberately does not do: anything with other signals, or with masks.
+//! A mask is inherited through every exec, so a program may be started with these signals blocked
+//! by somebody who never knew; the thread that begins to take them lets them through.
+//!
+//! What it deliberately does not do: anything with other signals, or with the masks of other
+//! threads.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,8 +25,8 @@ use crate::sys::signal::{self, Handlers};
 #[derive(Debug, Clone, Copy)]
 pub struct StopSignals(&'static Handlers);
 
-/// Begins to take SIGTERM and SIGINT for the whole process, instead of dying of them. Later calls
-/// answer the same descriptors.
+/// Begins to take SIGTERM and SIGINT for the whole process, instead of dying of them, and unblocks
+/// them in the calling thread. Later calls answer the same descriptors.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE` out of descriptors.

@@ -9,6 +9,10 @@ use crate::event::Direction;
 
 /// The most that a datagram of any family here can hold, near enough: the 16-bit length of UDP.
 const DATAGRAM_BYTES: usize = 65_535;
+/// The most that one deadline covers, so that a peer that takes a large answer slowly, but takes
+/// it, is not given up: with 30 s it has to take 9 kB a second. More than a socket buffer usually
+/// holds, so that a part rarely ends before the send would have waited anyway.
+const PART_BYTES: usize = 256 * 1024;
 
 impl Connection {
     /// Sends all of `bytes` within the write deadline.
@@ -83,10 +87,11 @@ impl Write for Connection {
             self.flush()?;
         }
         if bytes.len() >= BUFFER_BYTES {
-            self.send(bytes)?;
-        } else {
-            self.output.extend_from_slice(bytes);
+            let part = &bytes[..bytes.len().min(PART_BYTES)];
+            self.send(part)?;
+            return Ok(part.len());
         }
+        self.output.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -42,7 +42,25 @@ pub(crate) fn install(handlers: &'static Handlers) -> io::Result<()> {
     FIRST_FD.store(handlers.first.as_raw_fd(), SeqCst);
     SECOND_FD.store(handlers.second.as_raw_fd(), SeqCst);
     take(libc::SIGTERM)?;
-    take(libc::SIGINT)
+    take(libc::SIGINT)?;
+    let_through(&[libc::SIGTERM, libc::SIGINT])
+}
+
+/// Takes signals out of the calling thread's mask.
+fn let_through(signals: &[i32]) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid `sigset_t`: integers.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is ours to write.
+    check(unsafe { libc::sigemptyset(&raw mut set) })?;
+    for signal in signals {
+        // SAFETY: `set` is initialised and ours to write.
+        check(unsafe { libc::sigaddset(&raw mut set, *signal) })?;
+    }
+    // SAFETY: `set` is initialised and outlives the call, and nobody asks for the mask before it.
+    match unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
 }
 
 fn take(signal: i32) -> io::Result<()> {
@@ -53,6 +71,14 @@ fn take(signal: i32) -> io::Result<()> {
 pub(crate) fn let_interrupt(signal: i32) -> io::Result<()> {
     extern "C" fn nothing(_: i32) {}
     handle(signal, nothing, 0)
+}
+
+/// Gives a signal back its default, which is to end the process.
+#[cfg(feature = "fault-points")]
+pub(crate) fn let_kill(signal: i32) -> io::Result<()> {
+    // SAFETY: takes two integers; no handler of ours is running or needed for this signal.
+    let before = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn handle(signal: i32, handler: extern "C" fn(i32), flags: i32) -> io::Result<()> {
