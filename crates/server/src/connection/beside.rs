@@ -18,8 +18,8 @@ use coroutine::{Builder, JoinHandle};
 use socket::Deadline;
 
 use super::{Connection, stopping};
+use crate::caught::panic_message;
 use crate::event::{Event, Summary};
-use crate::request::panic_message;
 use crate::running::Running;
 
 /// How many may run beside one handler: a reader, a writer, a clock, and room to think.
