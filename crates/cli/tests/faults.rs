@@ -199,13 +199,15 @@ fn deadlines_hold_on_a_machine_of_any_age() {
     }
 }
 
-/// Row 42: a clock that somebody may set is read nowhere in the product.
+/// Row 42: a clock that somebody may set is read nowhere in the product but by the services, which
+/// say what time it is and keep no deadlines of their own.
 #[test]
 fn no_deadline_is_kept_by_the_clock_on_the_wall() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut looked_at = 0;
     let mut folders: Vec<_> =
         std::fs::read_dir(root).unwrap().map(|one| one.unwrap().path().join("src")).collect();
+    folders.retain(|folder| !folder.ends_with("services/src"));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
