@@ -18,6 +18,7 @@ on_every! {
         an_answer_is_whole_despite_signals
         what_is_written_is_sent_before_a_read_waits
         the_socket_of_a_connection_is_its_own
+        an_unread_rest_does_not_destroy_the_answer
         a_panic_closes_only_its_own
         a_peer_that_goes_away_harms_nobody
     }
@@ -159,6 +160,23 @@ fn the_socket_of_a_connection_is_its_own(cell: Cell) {
         connection.socket().send_all(b"by the socket")
     });
     assert_eq!(read_all(&server.client()).unwrap(), b"by the buffer, by the socket");
+    server.stop().unwrap();
+}
+
+fn an_unread_rest_does_not_destroy_the_answer(cell: Cell) {
+    let server = cell.serve(|connection: &mut Connection| {
+        line(connection)?;
+        connection.write_all(b"enough\n")
+    });
+    for _ in 0..20 {
+        let client = server.client();
+        // Nobody reads what comes after the first line, so the end may come in the middle of it.
+        let sent = client.send_all(b"first\n").and_then(|()| client.send_all(&[b'\n'; 50_000]));
+        match read_all(&client) {
+            Ok(answer) => assert_eq!(answer, b"enough\n"),
+            Err(error) => assert!(sent.is_err(), "the answer was destroyed: {error}"),
+        }
+    }
     server.stop().unwrap();
 }
 
