@@ -54,7 +54,7 @@ fn an_idle_connection_ends_at_once(engine: Engine) {
 }
 
 fn a_connection_that_only_waits_is_let_go(engine: Engine) {
-    let guards = Guards { grace: Duration::from_millis(60), ..Guards::default() };
+    let guards = Guards { grace: Duration::from_secs(1), ..Guards::default() };
     let server = serve(engine, "127.0.0.1:0", guards, |connection: &mut Connection| {
         let error = connection.read_to_end(&mut Vec::new()).unwrap_err();
         connection.write_all(b"sorry")?;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::support::{Cell, Client, Notes, ask, on_every, read_all};
+use crate::support::{Cell, Client, Notes, ask, on_every, panics, read_all};
 use switchboard::{Connection, Handler, Service, per_connection};
 
 on_every! {
@@ -79,7 +79,7 @@ impl Steps {
         self.notes.add(name);
         write!(connection, "{name} ")?;
         match self.wish.strip_prefix(name) {
-            Some(" panics") => panic!("{}", self.wish),
+            Some(" panics") => panics(&self.wish),
             Some(_) => Err(io::Error::other(self.wish.clone())),
             None => Ok(()),
         }
@@ -143,7 +143,7 @@ struct Unmade(Notes);
 
 impl Service for Unmade {
     fn handler(&self) -> Box<dyn Handler + '_> {
-        panic!("no material")
+        panics("no material")
     }
 
     fn handle_error(&self, _: &Connection, error: &io::Error) {
@@ -185,7 +185,7 @@ impl Service for Clumsy {
     }
 
     fn handle_error(&self, _: &Connection, _: &io::Error) {
-        panic!("and again");
+        panics("and again");
     }
 }
 

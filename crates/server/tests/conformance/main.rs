@@ -15,3 +15,4 @@ mod python_peers_agree;
 mod requests_are_verified;
 mod servers_stop_when_asked;
 mod socketserver_cases;
+mod stale_paths_are_taken_over;

@@ -202,6 +202,9 @@ fn no_request_is_cut_in_half(cell: Cell) {
     for _ in 0..20 {
         let server = cell.serve(lines);
         let client = server.client();
+        if cell.transport.is_inet() {
+            client.set_tcp_nodelay(true).unwrap();
+        }
         assert_eq!(ask(&client, "one\n", 4), "one\n");
         std::thread::scope(|scope| {
             scope.spawn(|| server.control.shutdown());
