@@ -57,15 +57,14 @@ impl<T> Mailbox<T> {
         Ok(asleep && self.asleep.swap(0, Ordering::SeqCst) == 1)
     }
 
-    /// Moves all letters into `taken`, which is empty.
+    /// Whether there may be letters.
     #[inline]
-    pub(crate) fn take(&self, taken: &mut Vec<T>) {
-        if self.mail.load(Ordering::Relaxed) == 1 {
-            self.take_all(taken);
-        }
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Relaxed) == 1
     }
 
-    fn take_all(&self, taken: &mut Vec<T>) {
+    /// Moves all letters into `taken`, which is empty.
+    pub(crate) fn take(&self, taken: &mut Vec<T>) {
         let mut letters = self.letters.lock();
         self.mail.store(0, Ordering::SeqCst);
         mem::swap(&mut letters.queue, taken);
@@ -82,10 +81,10 @@ impl<T> Mailbox<T> {
         false
     }
 
-    /// Says that it no longer sleeps.
+    /// Says that it no longer sleeps. Who does not see it at once rings in vain.
     #[inline]
     pub(crate) fn awake(&self) {
-        self.asleep.store(0, Ordering::SeqCst);
+        self.asleep.store(0, Ordering::Relaxed);
     }
 
     /// Refuses every later letter, and moves those that came before into `taken`.

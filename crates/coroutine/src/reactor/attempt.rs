@@ -33,18 +33,38 @@ use socket::seam::{Operation, Waiting};
 /// Attempts `operation` once, or again where a signal came between.
 #[inline]
 pub(crate) fn attempt(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
-    loop {
-        let answer = match operation {
-            Operation::Accept { .. }
-            | Operation::Connect { .. }
-            | Operation::SendFile { .. }
-            | Operation::SpliceOut { .. } => attempt_by_file(fd, operation),
-            _ => operation.attempt(fd, Waiting::Refused),
-        };
-        match answer {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            answer => return answer,
-        }
+    let answer = match operation {
+        Operation::Recv { .. } | Operation::Send { .. } => operation.attempt(fd, Waiting::Refused),
+        _ => attempt_rarer(fd, operation),
+    };
+    match answer {
+        Err(error) => after_error(fd, operation, error),
+        done => done,
+    }
+}
+
+/// The error of an attempt, unless it only was interrupted.
+#[inline(never)]
+fn after_error(
+    fd: BorrowedFd<'_>,
+    operation: &mut Operation<'_>,
+    error: io::Error,
+) -> io::Result<usize> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => attempt(fd, operation),
+        _ => Err(error),
+    }
+}
+
+/// The others, out of the way of the two that every message takes.
+#[inline(never)]
+fn attempt_rarer(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+    match operation {
+        Operation::Accept { .. }
+        | Operation::Connect { .. }
+        | Operation::SendFile { .. }
+        | Operation::SpliceOut { .. } => attempt_by_file(fd, operation),
+        _ => operation.attempt(fd, Waiting::Refused),
     }
 }
 

@@ -22,14 +22,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::epoll;
-use socket::seam::{Operation, Target, Watch, is_pending};
+use socket::seam::{Operation, Target, Waiting, Watch, is_pending};
 use socket::{Deadline, Interest, Poll, poll};
 
 use super::attempt::attempt;
 use super::registration::{Registration, Registrations};
 use super::waiters::{FAILURE, READ, WRITE};
 use crate::clock::{self, Moment, NEVER};
-use crate::driver::outcome;
+use crate::driver::{After, after, outcome};
 use crate::scheduler::{Ends, Scheduler};
 use crate::slot::{SlotRef, WaitsFor};
 use crate::worker::Core;
@@ -70,8 +70,53 @@ impl Epoll {
         })
     }
 
+    /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits most
+    /// often, by the shortest way.
+    pub(crate) fn recv(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        flags: i32,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let entry = self.registrations.of(target.fd);
+        let plain = flags == 0 && !buffer.is_empty();
+        let mut end = None;
+        loop {
+            let known = knows(entry, target);
+            if !(plain && known && entry.drained.get()) {
+                let mut recv = Operation::Recv { buffer: &mut *buffer, flags };
+                match recv.attempt(target.fd, Waiting::Refused) {
+                    Ok(count) => {
+                        if plain && known && (1..buffer.len()).contains(&count) {
+                            entry.note_short_read(target.fd);
+                        }
+                        core.scheduler.spend(me);
+                        return Ok(count);
+                    }
+                    Err(error) => match after(&error) {
+                        After::Again => continue,
+                        After::Wait => {}
+                        After::Fail => return Err(error),
+                    },
+                }
+            }
+            if !known {
+                self.register_anew(entry, target)?;
+            }
+            let end = *end.get_or_insert_with(|| core.clock.moment(deadline));
+            let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
+            outcome(
+                entry
+                    .waiters
+                    .during(me, READ, || core.scheduler.park(me, end, waits_for, Ends::Event)),
+            )?;
+        }
+    }
+
     /// Performs `operation` for the running coroutine `me`.
-    #[inline]
     pub(crate) fn perform(
         &self,
         core: &Core,
@@ -81,14 +126,18 @@ impl Epoll {
         deadline: Deadline,
     ) -> io::Result<usize> {
         let entry = self.registrations.of(target.fd);
-        if !self.would_find_nothing(entry, target, operation, deadline) {
+        if !would_find_nothing(entry, target, operation) || matches!(deadline, Deadline::Immediate)
+        {
             match attempt(target.fd, operation) {
-                Err(error) if is_pending(&error) => {
-                    if matches!(deadline, Deadline::Immediate) {
-                        return Err(error);
-                    }
+                Ok(count) => {
+                    note(entry, target, operation, count);
+                    core.scheduler.spend(me);
+                    return Ok(count);
                 }
-                answer => return self.done(core, me, entry, target, operation, answer),
+                Err(error) if !is_pending(&error) || matches!(deadline, Deadline::Immediate) => {
+                    return Err(error);
+                }
+                Err(_) => {}
             }
         }
         self.wait_for(core, me, entry, target, operation, deadline)
@@ -114,12 +163,16 @@ impl Epoll {
                 self.register(entry, target)?;
                 self.park(core, me, entry, target, operation.interest(), end)?;
             }
-            if entry.drained.get() && self.would_find_nothing(entry, target, operation, deadline) {
+            if would_find_nothing(entry, target, operation) {
                 continue;
             }
             match attempt(target.fd, operation) {
+                Ok(count) => {
+                    note(entry, target, operation, count);
+                    return Ok(count);
+                }
                 Err(error) if is_pending(&error) => {}
-                answer => return self.done(core, me, entry, target, operation, answer),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -156,43 +209,6 @@ impl Epoll {
             crate::scheduler::Resumed::TimedOut if until < end => Ok(()),
             resumed => outcome(resumed),
         }
-    }
-
-    /// What follows a call that did not have to wait, or has.
-    #[inline]
-    fn done(
-        &self,
-        core: &Core,
-        me: SlotRef,
-        entry: &Registration,
-        target: Target<'_>,
-        operation: &Operation<'_>,
-        answer: io::Result<usize>,
-    ) -> io::Result<usize> {
-        if let (Operation::Recv { buffer, flags: 0 }, Ok(count)) = (operation, &answer)
-            && *count < buffer.len()
-            && *count > 0
-            && knows(entry, target)
-        {
-            entry.note_short_read(target.fd);
-        }
-        core.scheduler.spend(me);
-        answer
-    }
-
-    /// Whether an attempt can be left out, because its answer is known.
-    #[inline]
-    fn would_find_nothing(
-        &self,
-        entry: &Registration,
-        target: Target<'_>,
-        operation: &Operation<'_>,
-        deadline: Deadline,
-    ) -> bool {
-        entry.drained.get()
-            && matches!(operation, Operation::Recv { flags: 0, buffer } if !buffer.is_empty())
-            && !matches!(deadline, Deadline::Immediate)
-            && knows(entry, target)
     }
 
     /// Sees to it that events of the target reach its entry.
@@ -346,6 +362,25 @@ impl Epoll {
 fn knows(entry: &Registration, target: Target<'_>) -> bool {
     let word = target.memory.load(Ordering::Relaxed);
     word == entry.word.get() && word != 0
+}
+
+/// Whether an attempt can be left out, because its answer is known.
+#[inline]
+fn would_find_nothing(entry: &Registration, target: Target<'_>, operation: &Operation<'_>) -> bool {
+    entry.drained.get()
+        && knows(entry, target)
+        && matches!(operation, Operation::Recv { flags: 0, buffer } if !buffer.is_empty())
+}
+
+/// Notes what an operation that moved `count` bytes says about its socket.
+#[inline]
+fn note(entry: &Registration, target: Target<'_>, operation: &Operation<'_>, count: usize) {
+    if let Operation::Recv { buffer, flags: 0 } = operation
+        && (1..buffer.len()).contains(&count)
+        && knows(entry, target)
+    {
+        entry.note_short_read(target.fd);
+    }
 }
 
 #[inline]

@@ -47,6 +47,8 @@ pub(crate) struct Slab {
     /// How many slots have ever been used; the next new one has this number.
     carved: Cell<usize>,
     free: RefCell<Free>,
+    /// Whether a free slot may have pages.
+    dirty: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,7 @@ impl Slab {
             chunks: RefCell::default(),
             carved: Cell::new(0),
             free: RefCell::default(),
+            dirty: Cell::new(false),
         }
     }
 
@@ -117,6 +120,7 @@ impl Slab {
     /// Takes a slot back whose coroutine is done.
     pub(crate) fn give_back(&self, slot: u32, _done: SlotStack) {
         self.free.borrow_mut().slots.push(slot);
+        self.dirty.set(true);
     }
 
     /// Leaves a slot to its suspended coroutine for ever.
@@ -124,9 +128,8 @@ impl Slab {
         self.chunks.borrow_mut()[slot as usize / CHUNK].leaked = true;
     }
 
-    /// Gives back the pages of slots that were free all the time since the last sweep. Answers
-    /// whether another sweep will find more.
-    pub(crate) fn sweep(&self) -> bool {
+    /// Gives back the pages of slots that were free all the time since the last sweep.
+    pub(crate) fn sweep(&self) {
         let mut free = self.free.borrow_mut();
         for at in free.clean..free.cold {
             let stack = self.stack(free.slots[at]);
@@ -135,13 +138,13 @@ impl Slab {
         }
         free.clean = free.cold.max(free.clean);
         free.cold = free.slots.len();
-        free.clean < free.cold
+        self.dirty.set(free.clean < free.cold);
     }
 
-    /// Whether a sweep would find something, now or later.
+    /// Whether a sweep may find something, now or later.
+    #[inline]
     pub(crate) fn wants_sweep(&self) -> bool {
-        let free = self.free.borrow();
-        free.clean < free.slots.len()
+        self.dirty.get()
     }
 
     /// The size of each stack.
