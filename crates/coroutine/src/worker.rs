@@ -163,7 +163,9 @@ impl Worker {
         let entered = Entered::new(running);
         let body = move || {
             theirs.set(Some(catch_unwind(AssertUnwindSafe(main))));
-            running.phase.set(Phase::Returned);
+            if running.phase.get() == Phase::Running {
+                running.phase.set(Phase::Returned);
+            }
         };
         let ended = running.run(Box::new(body), self.settings.grace);
         drop(entered);

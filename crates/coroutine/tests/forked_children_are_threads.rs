@@ -25,7 +25,7 @@ fn child(ours: &Socket) -> i32 {
         return 3;
     }
     // What is spawned is a thread.
-    let thread = spawn(|| in_coroutine());
+    let thread = spawn(in_coroutine);
     match thread.join() {
         Ok(false) => 0,
         _ => 4,

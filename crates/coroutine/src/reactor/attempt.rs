@@ -17,7 +17,7 @@
 //! open file (a listener inherited by another process, say) could see one `EAGAIN`; and one that
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
-//! nothing is set, nothing is asked first, and accepting is one system call.
+//! nothing is set and nothing is asked first.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.

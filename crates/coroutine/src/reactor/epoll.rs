@@ -27,7 +27,7 @@ use socket::{Deadline, Interest, Poll, poll};
 
 use super::attempt::attempt;
 use super::registration::{Registration, Registrations};
-use super::waiters::{FAILURE, READ, WRITE};
+use super::waiters::{FAILURE, Joined, READ, WRITE};
 use crate::clock::{self, Moment, NEVER};
 use crate::driver::{After, after, outcome};
 use crate::scheduler::{Ends, Scheduler};
@@ -134,7 +134,10 @@ impl Epoll {
                     core.scheduler.spend(me);
                     return Ok(count);
                 }
-                Err(error) if !is_pending(&error) || matches!(deadline, Deadline::Immediate) => {
+                Err(error) if !is_pending(&error) => return Err(error),
+                Err(error) if matches!(deadline, Deadline::Immediate) => {
+                    // Somebody who only ever asks must not keep the worker either.
+                    core.scheduler.spend(me);
                     return Err(error);
                 }
                 Err(_) => {}
@@ -272,31 +275,22 @@ impl Epoll {
                 return Ok(());
             }
             if immediate {
+                core.scheduler.spend(me);
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             // Registering reports what is ready as an edge, so nothing is missed since the look.
             for watch in &*watches {
                 self.register(self.entry(watch), watch.target)?;
             }
-            self.park_for_any(core, me, watches, watches.len(), end)?;
+            let joined: Vec<Joined<'_>> = watches
+                .iter()
+                .map(|watch| self.entry(watch).waiters.join(me, wants(watch.interest)))
+                .collect();
+            let waits_for = WaitsFor::Any(watches.len());
+            let resumed = core.scheduler.park(me, end, waits_for, Ends::Event);
+            drop(joined);
+            outcome(resumed)?;
         }
-    }
-
-    /// Parks with one node for each watch: the nodes are on the stack, one frame for each.
-    fn park_for_any(
-        &self,
-        core: &Core,
-        me: SlotRef,
-        watches: &[Watch<'_>],
-        count: usize,
-        end: Moment,
-    ) -> io::Result<()> {
-        let Some((watch, rest)) = watches.split_first() else {
-            let waits_for = WaitsFor::Any(count);
-            return outcome(core.scheduler.park(me, end, waits_for, Ends::Event));
-        };
-        let park = || self.park_for_any(core, me, rest, count, end);
-        self.entry(watch).waiters.during(me, wants(watch.interest), park)
     }
 
     fn entry(&self, watch: &Watch<'_>) -> &Registration {
@@ -334,8 +328,9 @@ impl Epoll {
 
     #[inline]
     fn deliver(&self, scheduler: &Scheduler, data: u64, events: u32) {
+        // There is no entry for the bell, whose ring only ends the sleep.
         let Some(entry) = self.registrations.find(data as u32 as usize) else { return };
-        if entry.generation.get() != (data >> 32) as u32 || data == BELL {
+        if entry.generation.get() != (data >> 32) as u32 {
             return;
         }
         let (input, output) = (libc::EPOLLIN as u32, libc::EPOLLOUT as u32);
