@@ -117,7 +117,8 @@ impl fmt::Debug for Wake {
 /// return [`Resumed::Woken`] without reason. A plain thread is [refused](Resumed::Refused).
 ///
 /// While a coroutine is unwound by force this does not return but unwinds, unless the thread is
-/// panicking already: then it is refused. So whoever registers a [`Wake`] takes it back in a `Drop`.
+/// panicking already: then it is refused. So whoever registers a [`Wake`] takes it back in a
+/// `Drop`.
 pub(crate) fn suspend(deadline: Deadline) -> Resumed {
     wait(deadline, Ends::WakeOrCancel)
 }

@@ -1,8 +1,8 @@
 //! The seam's driver: what a socket's blocking call means in a coroutine.
 //!
-//! It asks first whether the coroutine may still make calls, and leaves the rest to the reactor. The
-//! worker's own code makes no blocking calls, but a `Drop` of somebody's may, where no coroutine
-//! runs: such a call is tried once, and if it would have to wait it fails.
+//! It asks first whether the coroutine may still make calls, and leaves the rest to the reactor.
+//! The worker's own code makes no blocking calls, but a `Drop` of somebody's may, where no
+//! coroutine runs: such a call is tried once, and if it would have to wait it fails.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;

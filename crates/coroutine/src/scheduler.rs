@@ -1,18 +1,18 @@
 //! The scheduler of one worker: which coroutine runs next, and how it gives way.
 //!
-//! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has to,
-//! after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of one
-//! thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
+//! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has
+//! to, after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of
+//! one thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
 //!
 //! ```text
 //!   worker's stack:      turn ─► resume ─┐                    ┌─► next
 //!   ─────────────────────────────────────┼────────────────────┼──────
 //!   coroutine's stack:                   └─► … recv ─► park ──┘
 //! ```
-//! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One that
-//! is unwound by force is resumed once more, and its wait turns into an unwinding with a payload of
-//! ours. What then still wants to wait is refused, and one that does not take the hint is abandoned:
-//! it stays suspended, its stack stays where it is, and what it borrowed stays valid.
+//! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One
+//! that is unwound by force is resumed once more, and its wait turns into an unwinding with a payload
+//! of ours. What then still wants to wait is refused, and one that does not take the hint is
+//! abandoned: it stays suspended, its stack stays where it is, and what it borrowed stays valid.
 //!
 //! What it deliberately does not know: descriptors, the reactor, other threads.
 

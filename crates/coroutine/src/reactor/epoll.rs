@@ -8,8 +8,8 @@
 //! ```
 //! A descriptor is registered when a call first has to wait for it, for everything at once, and not
 //! touched again: no `epoll_ctl` per wait. An edge that comes between an attempt and the parking is
-//! not lost, because edges are taken in the worker's loop only, after the parking. A wake is a hint:
-//! who is woken attempts again, and parks again if another was quicker.
+//! not lost, because edges are taken in the worker's loop only, after the parking. A wake is a
+//! hint: who is woken attempts again, and parks again if another was quicker.
 //!
 //! What it deliberately does not do: remember who is interested in what beyond the wait, or close
 //! anything.
@@ -70,8 +70,8 @@ impl Epoll {
         })
     }
 
-    /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits most
-    /// often, by the shortest way.
+    /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits
+    /// most often, by the shortest way.
     pub(crate) fn recv(
         &self,
         core: &Core,

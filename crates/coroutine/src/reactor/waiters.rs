@@ -6,8 +6,8 @@
 //!                           slot   slot
 //! ```
 //! No allocation and no limit: one coroutine may read while another writes, and many may wait for
-//! the same thing. Whoever stops waiting takes its node out, also when it is unwound. The node of an
-//! abandoned coroutine stays in the list, and its stack stays where it is.
+//! the same thing. Whoever stops waiting takes its node out, also when it is unwound. The node of
+//! an abandoned coroutine stays in the list, and its stack stays where it is.
 
 #![allow(unsafe_code)]
 
@@ -127,8 +127,8 @@ impl Drop for Linked<'_> {
     }
 }
 
-/// A place in a list, see [`Waiters::join`]. On an abandoned stack it is never dropped, and its node
-/// is never freed.
+/// A place in a list, see [`Waiters::join`]. On an abandoned stack it is never dropped, and its
+/// node is never freed.
 #[derive(Debug)]
 pub(crate) struct Joined<'a> {
     list: &'a Waiters,
