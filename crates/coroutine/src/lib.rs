@@ -31,6 +31,8 @@
 //! 4. Every stack has guards, and an overflow says which coroutine it was.
 //! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
 //!    `coroutine::sync` has locks that do not.
+//! 6. Code that C calls back must not wait: its frames cannot be unwound by force, which would end
+//!    the process.
 //!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
 //! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).

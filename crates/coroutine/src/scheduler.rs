@@ -10,9 +10,9 @@
 //!   coroutine's stack:                   └─► … recv ─► park ──┘
 //! ```
 //! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One
-//! that is unwound by force is resumed once more, and its wait turns into an unwinding with a payload
-//! of ours. What then still wants to wait is refused, and one that does not take the hint is
-//! abandoned: it stays suspended, its stack stays where it is, and what it borrowed stays valid.
+//! that is unwound by force is resumed once more, and its wait turns into an unwinding with a
+//! payload of ours. What then still wants to wait is refused, and one that does not take the hint
+//! is abandoned: it stays suspended, its stack stays where it is, and what it borrowed stays valid.
 //!
 //! What it deliberately does not know: descriptors, the reactor, other threads.
 

@@ -150,7 +150,7 @@ impl Worker {
     /// # Panics
     /// If `main` does, after all has ended.
     pub fn run<T: 'static>(self, main: impl FnOnce() -> T + 'static) -> io::Result<(T, Ended)> {
-        if current::worker().is_some() {
+        if current::driving().is_some() {
             let text = "a worker runs on this thread already";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
@@ -416,18 +416,19 @@ fn drop_body(body: Box<dyn FnOnce()>) {
 /// While it lives, this thread's calls are the worker's.
 struct Entered {
     driver: Option<&'static dyn Driver>,
+    worker: Option<&'static Core>,
 }
 
 impl Entered {
     fn new(core: &'static Core) -> Entered {
-        current::enter(Some(core));
-        Entered { driver: seam::install(Some(core)) }
+        let worker = current::enter(Some(core));
+        Entered { driver: seam::install(Some(core)), worker }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         seam::install(self.driver);
-        current::enter(None);
+        current::enter(self.worker);
     }
 }

@@ -51,7 +51,8 @@ const EVENTS: usize = 512;
 /// The data of the bell's events, which no descriptor has.
 const BELL: u64 = u64::MAX;
 
-/// How long a connect whose peer's queue is full sleeps before its next attempt: no event tells.
+/// How long a call sleeps that waits for room in a Unix socket's queue of which no event tells:
+/// at first, and at most.
 const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
 
 impl Epoll {
@@ -160,7 +161,7 @@ impl Epoll {
         let end = core.clock.moment(deadline);
         let mut pause = FULL_QUEUE[0];
         loop {
-            if matches!(operation, Operation::Connect { begun: false, .. }) {
+            if no_event_tells(target, operation) {
                 self.pause(core, me, &mut pause, end)?;
             } else {
                 self.register(entry, target)?;
@@ -357,6 +358,19 @@ impl Epoll {
 fn knows(entry: &Registration, target: Target<'_>) -> bool {
     let word = target.memory.load(Ordering::Relaxed);
     word == entry.word.get() && word != 0
+}
+
+/// Whether the operation waits for something of which the descriptor says nothing: room in the
+/// queue of a Unix socket that is not its peer yet (connect) or not at all (a datagram sent to an
+/// address). Then a poll says that it could be written to, and it cannot.
+fn no_event_tells(target: Target<'_>, operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::Connect { begun, .. } => !begun,
+        Operation::SendTo { .. } | Operation::SendMsg(_) | Operation::SendMmsg(_) => {
+            Operation::Ready(Interest::WRITE).attempt(target.fd, Waiting::Refused).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// Whether an attempt can be left out, because its answer is known.
