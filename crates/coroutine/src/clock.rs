@@ -39,7 +39,16 @@ impl Clock {
     }
 
     /// When `deadline` passes. An immediate one has.
+    #[inline]
     pub(crate) fn moment(&self, deadline: Deadline) -> Moment {
+        match deadline {
+            Deadline::Never => NEVER,
+            limited => self.moment_of(limited),
+        }
+    }
+
+    #[inline(never)]
+    fn moment_of(&self, deadline: Deadline) -> Moment {
         match deadline {
             Deadline::Never => NEVER,
             Deadline::Immediate => 0,

@@ -41,15 +41,18 @@ pub(crate) fn worker() -> Option<&'static Core> {
     WORKER.get()
 }
 
-/// The worker and the coroutine that the caller is, if it is one.
-pub(crate) fn here() -> Option<(&'static Core, SlotRef)> {
+/// The worker that drives this thread.
+pub(crate) fn driving() -> Option<&'static Core> {
     let worker = WORKER.get()?;
     let driver = seam::install(None);
     seam::install(driver);
     let installed = ptr::from_ref::<dyn seam::Driver>(driver?).cast::<()>();
-    if installed != ptr::from_ref(worker).cast::<()>() {
-        return None;
-    }
+    (installed == ptr::from_ref(worker).cast::<()>()).then_some(worker)
+}
+
+/// The worker and the coroutine that the caller is, if it is one.
+pub(crate) fn here() -> Option<(&'static Core, SlotRef)> {
+    let worker = driving()?;
     Some((worker, worker.scheduler.running()?))
 }
 
@@ -115,7 +118,8 @@ impl fmt::Debug for Wake {
 /// return [`Resumed::Woken`] without reason. A plain thread is [refused](Resumed::Refused).
 ///
 /// While a coroutine is unwound by force this does not return but unwinds, unless the thread is
-/// panicking already: then it is refused. So whoever registers a [`Wake`] takes it back in a `Drop`.
+/// panicking already: then it is refused. So whoever registers a [`Wake`] takes it back in a
+/// `Drop`.
 pub(crate) fn suspend(deadline: Deadline) -> Resumed {
     wait(deadline, Ends::WakeOrCancel)
 }

@@ -27,10 +27,12 @@
 //! 1. A coroutine never leaves its worker's thread, so thread-locals, `Rc` and guards stay sound.
 //! 2. Cancelling means that the blocked call returns an error. Unwinding by force is the last
 //!    resort, and what does not even heed that is abandoned, never freed.
-//! 3. Nothing is suspended while its thread is panicking: a call that would have to wait then fails.
+//! 3. Nothing is suspended while its thread is panicking: a call that would have to wait fails.
 //! 4. Every stack has guards, and an overflow says which coroutine it was.
 //! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
 //!    [`sync`] has locks that do not.
+//! 6. Code that C calls back must not wait: its frames cannot be unwound by force, which would end
+//!    the process.
 //!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
 //! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).

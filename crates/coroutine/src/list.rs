@@ -1,7 +1,7 @@
 //! What is going on: the coroutines of this worker, and what each waits for.
 //!
-//! A debugger sees one thread and the coroutine that runs on it. This is the list of the others, for
-//! a dashboard or a dump on a signal. It deliberately shows no other worker's: those belong to
+//! A debugger sees one thread and the coroutine that runs on it. This is the list of the others,
+//! for a dashboard or a dump on a signal. It deliberately shows no other worker's: those belong to
 //! other threads.
 
 use std::time::Duration;

@@ -57,15 +57,14 @@ impl<T> Mailbox<T> {
         Ok(self.asleep.swap(0, Ordering::AcqRel) == 1)
     }
 
-    /// Moves all letters into `taken`, which is empty.
+    /// Whether there may be letters.
     #[inline]
-    pub(crate) fn take(&self, taken: &mut Vec<T>) {
-        if self.mail.load(Ordering::Relaxed) == 1 {
-            self.take_all(taken);
-        }
+    pub(crate) fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Relaxed) == 1
     }
 
-    fn take_all(&self, taken: &mut Vec<T>) {
+    /// Moves all letters into `taken`, which is empty.
+    pub(crate) fn take(&self, taken: &mut Vec<T>) {
         let mut letters = self.letters.lock();
         self.mail.store(0, Ordering::Relaxed);
         mem::swap(&mut letters.queue, taken);
@@ -82,7 +81,7 @@ impl<T> Mailbox<T> {
         false
     }
 
-    /// Says that it no longer sleeps.
+    /// Says that it no longer sleeps. Who does not see it at once rings in vain.
     #[inline]
     pub(crate) fn awake(&self) {
         self.asleep.swap(0, Ordering::AcqRel);
@@ -94,5 +93,29 @@ impl<T> Mailbox<T> {
         letters.closed = true;
         self.mail.store(0, Ordering::Relaxed);
         taken.append(&mut letters.queue);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sleeper_is_rung_for_and_only_once() {
+        let mailbox = Mailbox::new();
+        assert_eq!(mailbox.post('a'), Ok(false));
+        assert!(!mailbox.fall_asleep(), "there is mail");
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken);
+        assert_eq!(taken, ['a']);
+        assert!(mailbox.fall_asleep());
+        assert_eq!(mailbox.post('b'), Ok(true));
+        assert_eq!(mailbox.post('c'), Ok(false));
+        mailbox.awake();
+        assert_eq!(mailbox.post('d'), Ok(false));
+        taken.clear();
+        mailbox.close(&mut taken);
+        assert_eq!(taken, ['b', 'c', 'd']);
+        assert_eq!(mailbox.post('e'), Err('e'));
     }
 }

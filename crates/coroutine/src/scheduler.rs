@@ -1,18 +1,18 @@
 //! The scheduler of one worker: which coroutine runs next, and how it gives way.
 //!
-//! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has to,
-//! after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of one
-//! thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
+//! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has
+//! to, after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of
+//! one thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
 //!
 //! ```text
 //!   worker's stack:      turn ─► resume ─┐                    ┌─► next
 //!   ─────────────────────────────────────┼────────────────────┼──────
 //!   coroutine's stack:                   └─► … recv ─► park ──┘
 //! ```
-//! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One that
-//! is unwound by force is resumed once more, and its wait turns into an unwinding with a payload of
-//! ours. What then still wants to wait is refused, and one that does not take the hint is abandoned:
-//! it stays suspended, its stack stays where it is, and what it borrowed stays valid.
+//! **Cancel and force.** A cancelled coroutine's waits end and its later ones do not begin. One
+//! that is unwound by force is resumed once more, and its wait turns into an unwinding with a
+//! payload of ours. What then still wants to wait is refused, and one that does not take the hint
+//! is abandoned: it stays suspended, its stack stays where it is, and what it borrowed stays valid.
 //!
 //! What it deliberately does not know: descriptors, the reactor, other threads.
 
@@ -70,6 +70,7 @@ pub(crate) struct Scheduler {
     last: Cell<Option<SlotRef>>,
     running: Cell<Option<SlotRef>>,
     timers: RefCell<crate::timers::Timers>,
+    next_deadline: Cell<Moment>,
     /// What is left of the running coroutine's budget.
     budget: Cell<u32>,
     alive: Cell<usize>,
@@ -88,6 +89,7 @@ impl Scheduler {
             last: Cell::new(None),
             running: Cell::new(None),
             timers: RefCell::default(),
+            next_deadline: Cell::new(NEVER),
             budget: Cell::new(BUDGET),
             alive: Cell::new(0),
             abandoned: Cell::new(0),
@@ -151,7 +153,7 @@ impl Scheduler {
     }
 
     /// Runs a ready coroutine until it gives way or is done. Only the worker's loop may.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resume(&self, slot: SlotRef) {
         slot.state.set(State::Running);
         self.budget.set(BUDGET);
@@ -204,7 +206,7 @@ impl Scheduler {
 
     /// Suspends the running coroutine `me` until something that `ends` it happens or `deadline`
     /// has passed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn park(
         &self,
         me: SlotRef,
@@ -221,7 +223,7 @@ impl Scheduler {
             return Resumed::Refused;
         }
         if deadline != NEVER {
-            self.timers.borrow_mut().set(me, deadline);
+            self.set_timer(me, deadline);
         }
         me.state.set(State::Parked);
         self.switch(me, waits_for);
@@ -250,10 +252,16 @@ impl Scheduler {
     pub(crate) fn spend(&self, me: SlotRef) {
         let left = self.budget.get();
         if left == 0 {
-            self.budget.set(BUDGET);
-            return self.yield_now(me);
+            return self.spent(me);
         }
         self.budget.set(left - 1);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spent(&self, me: SlotRef) {
+        self.budget.set(BUDGET);
+        self.yield_now(me);
     }
 
     /// Counts a call that fails because the coroutine is cancelled or unwinding.
@@ -386,12 +394,20 @@ impl Scheduler {
                 self.make_ready(slot);
             }
         }
+        self.next_deadline.set(self.timers.borrow().next());
     }
 
     /// No later than the next deadline.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Moment {
-        self.timers.borrow().next()
+        self.next_deadline.get()
+    }
+
+    #[inline(never)]
+    fn set_timer(&self, slot: SlotRef, deadline: Moment) {
+        let mut timers = self.timers.borrow_mut();
+        timers.set(slot, deadline);
+        self.next_deadline.set(timers.next());
     }
 
     /// What the coroutine in slot `number` is called by [`list`](crate::list).

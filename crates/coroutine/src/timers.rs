@@ -106,3 +106,69 @@ impl Timers {
         self.heap[at].1.timer.set(at as u32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::Slot;
+
+    fn slots(count: u32) -> Box<[Slot]> {
+        (0..count).map(Slot::new).collect()
+    }
+
+    #[expect(unsafe_code, reason = "slots outside a scheduler")]
+    fn of(slot: &Slot) -> SlotRef {
+        // SAFETY: the slots of a test are in a box that outlives its timers.
+        unsafe { SlotRef::new(slot) }
+    }
+
+    fn all_due(timers: &mut Timers, now: Moment) -> Vec<u32> {
+        std::iter::from_fn(|| timers.due(now)).map(|slot| slot.number).collect()
+    }
+
+    #[test]
+    fn what_is_due_comes_in_order_and_nothing_else_does() {
+        let slots = slots(200);
+        let mut timers = Timers::default();
+        let deadline = |number: u32| u64::from(number * 7919 % 200) + 10;
+        for slot in &*slots {
+            timers.set(of(slot), deadline(slot.number));
+        }
+        assert_eq!(timers.next(), 10);
+        assert_eq!(all_due(&mut timers, 9), []);
+        let first = all_due(&mut timers, 109);
+        let rest = all_due(&mut timers, 1000);
+        assert_eq!((first.len(), rest.len(), timers.next()), (100, 100, NEVER));
+        let times: Vec<_> = first.into_iter().chain(rest).map(deadline).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_later_deadline_moves_the_entry_when_its_old_time_comes() {
+        let slots = slots(2);
+        let mut timers = Timers::default();
+        timers.set(of(&slots[0]), 10);
+        timers.set(of(&slots[1]), 20);
+        // Woken by something else, and parked again until later.
+        timers.set(of(&slots[0]), 30);
+        assert_eq!(all_due(&mut timers, 20), [1]);
+        assert_eq!(all_due(&mut timers, 29), []);
+        assert_eq!(all_due(&mut timers, 30), [0]);
+        // An earlier one moves it at once.
+        timers.set(of(&slots[0]), 90);
+        timers.set(of(&slots[0]), 50);
+        assert_eq!(timers.next(), 50);
+        assert_eq!(all_due(&mut timers, 50), [0]);
+    }
+
+    #[test]
+    fn one_without_a_deadline_any_more_is_not_due() {
+        let slots = slots(2);
+        let mut timers = Timers::default();
+        timers.set(of(&slots[0]), 10);
+        timers.set(of(&slots[1]), 10);
+        slots[0].deadline.set(NEVER);
+        assert_eq!(all_due(&mut timers, 10), [1]);
+        assert_eq!(timers.next(), NEVER);
+    }
+}

@@ -124,6 +124,7 @@ impl Worker {
             phase: Cell::new(Phase::Running),
             letters: RefCell::default(),
             backlog: RefCell::default(),
+            has_backlog: Cell::new(false),
             sweep: Cell::new(NEVER),
             _blocking: Lease::new(),
         };
@@ -151,7 +152,7 @@ impl Worker {
     /// # Panics
     /// If `main` does, after all has ended.
     pub fn run<T: 'static>(self, main: impl FnOnce() -> T + 'static) -> io::Result<(T, Ended)> {
-        if current::worker().is_some() {
+        if current::driving().is_some() {
             let text = "a worker runs on this thread already";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
@@ -164,7 +165,9 @@ impl Worker {
         let entered = Entered::new(running);
         let body = move || {
             theirs.set(Some(catch_unwind(AssertUnwindSafe(main))));
-            running.phase.set(Phase::Returned);
+            if running.phase.get() == Phase::Running {
+                running.phase.set(Phase::Returned);
+            }
         };
         let ended = running.run(Box::new(body), self.settings.grace);
         drop(entered);
@@ -194,6 +197,7 @@ pub(crate) struct Core {
     letters: RefCell<Vec<Letter>>,
     /// Spawned from elsewhere while there was no stack.
     backlog: RefCell<VecDeque<(String, Body)>>,
+    has_backlog: Cell<bool>,
     /// When the slab is swept next.
     sweep: Cell<Moment>,
     /// Keeps threads for work that blocks.
@@ -293,14 +297,16 @@ impl Core {
 
     /// One turn. Sleeps until `limit` at most.
     fn turn(&self, limit: Moment) -> io::Result<()> {
-        self.take_mail();
+        if self.shared.mailbox().has_mail() || self.has_backlog.get() {
+            self.take_mail();
+        }
         let mut left = BATCH;
-        while left > 0
-            && self.phase.get() != Phase::Returned
-            && let Some(slot) = self.scheduler.pop()
-        {
+        while let Some(slot) = self.scheduler.pop() {
             self.resume(slot);
             left -= 1;
+            if left == 0 || self.phase.get() == Phase::Returned {
+                break;
+            }
         }
         let time = clock::coarse();
         self.scheduler.set_time(time);
@@ -317,7 +323,7 @@ impl Core {
         answer
     }
 
-    #[inline]
+    #[inline(always)]
     fn resume(&self, slot: SlotRef) {
         debug_assert_eq!(slot.state.get(), State::Ready);
         self.shared.note_running(slot.number);
@@ -330,15 +336,23 @@ impl Core {
         if self.scheduler.has_ready() || self.phase.get() == Phase::Returned {
             return 0;
         }
-        let end = self.scheduler.next_deadline().min(limit).min(self.sweep_time(time));
+        let next = self.scheduler.next_deadline().min(limit);
+        if next == NEVER && !self.scheduler.slab().wants_sweep() {
+            return NEVER;
+        }
+        self.sleep_until(time, next)
+    }
+
+    /// The same where there is something to wake up for.
+    #[inline(never)]
+    fn sleep_until(&self, time: Moment, next: Moment) -> u64 {
         if self.phase.get() == Phase::Cancelled && self.scheduler.alive() == 0 {
             return 0;
         }
-        if end == NEVER {
-            return NEVER;
-        }
+        let end = next.min(self.sweep_time(time));
         match end.saturating_sub(time) {
             // The cheap clock is behind by up to a tick: wake up early, and look again.
+            _ if end == NEVER => NEVER,
             far if far > 10 * TICK => far - 2 * TICK,
             _ => end.saturating_sub(clock::now()),
         }
@@ -369,12 +383,10 @@ impl Core {
         self.sweep.get()
     }
 
-    #[inline]
+    #[cold]
     fn take_mail(&self) {
         self.shared.mailbox().take(&mut self.letters.borrow_mut());
-        if !self.letters.borrow().is_empty() || !self.backlog.borrow().is_empty() {
-            self.read_mail();
-        }
+        self.read_mail();
     }
 
     fn read_mail(&self) {
@@ -395,6 +407,7 @@ impl Core {
             self.scheduler.spawn(slot, stack, body, 0);
             self.shared.set_name(slot.number, name);
         }
+        self.has_backlog.set(!self.backlog.borrow().is_empty());
     }
 }
 
@@ -409,18 +422,19 @@ fn drop_body(body: Box<dyn FnOnce()>) {
 /// While it lives, this thread's calls are the worker's.
 struct Entered {
     driver: Option<&'static dyn Driver>,
+    worker: Option<&'static Core>,
 }
 
 impl Entered {
     fn new(core: &'static Core) -> Entered {
-        current::enter(Some(core));
-        Entered { driver: seam::install(Some(core)) }
+        let worker = current::enter(Some(core));
+        Entered { driver: seam::install(Some(core)), worker }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         seam::install(self.driver);
-        current::enter(None);
+        current::enter(self.worker);
     }
 }

@@ -1,5 +1,5 @@
 //! A child forked in the middle of a worker uninstalls the driver, and from then on is a plain
-//! thread whose calls block; the parent's coroutines go on undisturbed.
+//! thread whose calls block, or a worker of its own; the parent's coroutines go on undisturbed.
 
 #![allow(unsafe_code)]
 
@@ -25,10 +25,13 @@ fn child(ours: &Socket) -> i32 {
         return 3;
     }
     // What is spawned is a thread.
-    let thread = spawn(in_coroutine);
-    match thread.join() {
-        Ok(false) => 0,
-        _ => 4,
+    if !matches!(spawn(in_coroutine).join(), Ok(false)) {
+        return 4;
+    }
+    // And it may become a worker of its own.
+    match coroutine::run(|| spawn(in_coroutine).join()) {
+        Ok(Ok(true)) => 0,
+        _ => 5,
     }
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 use coroutine::{sleep, spawn, yield_now};
 use support::{run_with, until};
 
-const COUNT: usize = 100_000;
+/// AddressSanitizer keeps a second stack of its own for each.
+const COUNT: usize = if cfg!(feature = "asan") { 1_000 } else { 100_000 };
 
 fn mappings() -> usize {
     std::fs::read_to_string("/proc/self/maps").unwrap().lines().count()
@@ -42,9 +43,9 @@ fn a_hundred_thousand_are_a_handful_of_mappings_and_pages() {
         yield_now();
         until(|| coroutine::list().len() == COUNT + 1);
         let added = mappings() - before;
-        assert!(added < 100, "{added} mappings for {COUNT} coroutines");
+        assert!(added < 100 || cfg!(feature = "asan"), "{added} mappings for {COUNT} coroutines");
         let each = (resident() - memory) / COUNT;
-        assert!(each < 16 * 1024, "{each} bytes for each");
+        assert!(each < 16 * 1024 || cfg!(feature = "asan"), "{each} bytes for each");
     });
     assert_eq!(ended.load(SeqCst), COUNT);
     assert_eq!((how.cancelled, how.forced, how.abandoned), (COUNT, 0, 0));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coroutine::{Builder, WaitsFor, in_coroutine, list, sleep, spawn, yield_now};
-use socket::{Deadline, Interest, Socket, errors, seam};
+use socket::{Deadline, Family, Flags, Interest, Socket, Type, UnixAddr, errors, seam};
 use support::{listener, pair, run, tcp_pair, until};
 
 #[test]
@@ -49,7 +49,7 @@ fn a_client_inside_a_coroutine_connects_to_a_server_inside_another() {
             let (connection, _) = listener.accept().unwrap();
             connection.send_all(b"welcome").unwrap();
         });
-        let client = Socket::new(socket::Family::INET, socket::Type::STREAM, Default::default());
+        let client = Socket::new(Family::INET, Type::STREAM, Default::default());
         let client = client.unwrap();
         client.connect(&address).unwrap();
         let mut buffer = [0; 7];
@@ -137,7 +137,7 @@ fn one_that_never_waits_lets_others_run() {
     run(|| {
         let (left, right) = pair();
         left.send_all(b"x").unwrap();
-        let flags = socket::Flags::PEEK;
+        let flags = Flags::PEEK;
         let busy = spawn(move || {
             while !coroutine::is_cancelled() {
                 if right.recv_with(&mut [0; 1], flags).is_err() {
@@ -181,8 +181,7 @@ fn one_reads_while_another_writes_the_same_socket() {
 #[test]
 fn several_readers_of_one_socket_are_all_served() {
     run(|| {
-        let (left, right) =
-            Socket::pair(socket::Family::UNIX, socket::Type::DGRAM, Default::default()).unwrap();
+        let (left, right) = Socket::pair(Family::UNIX, Type::DGRAM, Default::default()).unwrap();
         let right = Arc::new(right);
         let readers: Vec<_> = (0..5)
             .map(|_| {
@@ -203,6 +202,77 @@ fn several_readers_of_one_socket_are_all_served() {
         let mut heard: Vec<_> = readers.into_iter().map(|one| one.join().unwrap()).collect();
         heard.sort();
         assert_eq!(heard, [b"a", b"b", b"c", b"d", b"e"]);
+    });
+}
+
+/// No event tells a sender that is not connected of room in the receiver's queue.
+#[test]
+fn datagrams_to_a_full_unix_queue_get_through() {
+    run(|| {
+        let socket = || Socket::new(Family::UNIX, Type::DGRAM, Default::default()).unwrap();
+        let (receiver, sender) = (socket(), socket());
+        receiver.bind(&UnixAddr::Unnamed.into()).unwrap(); // the kernel chooses a name
+        let address = receiver.getsockname().unwrap();
+        let sending = spawn(move || {
+            (0..2000u32)
+                .for_each(|n| assert_eq!(sender.send_to(&n.to_be_bytes(), &address).unwrap(), 4));
+        });
+        until(|| list().iter().any(|one| one.waits_for == WaitsFor::Time));
+        for n in 0..2000u32 {
+            let mut bytes = [0; 4];
+            receiver.recv_exact(&mut bytes).unwrap();
+            assert_eq!(u32::from_be_bytes(bytes), n);
+        }
+        sending.join().unwrap();
+    });
+}
+
+/// Urgent data makes reads stop short with more to come.
+#[test]
+fn urgent_data_hides_nothing_behind_it() {
+    run(|| {
+        let (left, right) = tcp_pair();
+        let reader = spawn(move || {
+            let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+            loop {
+                match right.recv(&mut buffer).unwrap() {
+                    0 => break heard,
+                    count => heard.extend_from_slice(&buffer[..count]),
+                }
+            }
+        });
+        for round in 0..50 {
+            left.send_all(b"before").unwrap();
+            if round > 10 {
+                left.send_with(b"!", Flags::OOB).unwrap();
+                left.send_all(b"after").unwrap();
+            }
+            (0..round % 4).for_each(|_| yield_now());
+        }
+        drop(left);
+        let heard = String::from_utf8(reader.join().unwrap()).unwrap();
+        assert_eq!(heard.matches("before").count(), 50);
+        assert_eq!(heard.matches("after").count(), 39);
+    });
+}
+
+/// Someone who only ever asks whether there is something must not keep the worker.
+#[test]
+fn one_that_never_blocks_lets_others_run() {
+    run(|| {
+        let (left, right) = pair();
+        right.set_blocking(false).unwrap();
+        let asking = spawn(move || {
+            loop {
+                match right.recv(&mut [0; 1]) {
+                    Err(error) if errors::is_would_block(&error) => {}
+                    answer => break answer.unwrap(),
+                }
+            }
+        });
+        yield_now();
+        left.send_all(b"x").unwrap();
+        assert_eq!(asking.join().unwrap(), 1);
     });
 }
 

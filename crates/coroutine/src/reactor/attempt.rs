@@ -17,7 +17,7 @@
 //! open file (a listener inherited by another process, say) could see one `EAGAIN`; and one that
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
-//! nothing is set, nothing is asked first, and accepting is one system call.
+//! nothing is set and nothing is asked first.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.
@@ -33,18 +33,38 @@ use socket::seam::{Operation, Waiting};
 /// Attempts `operation` once, or again where a signal came between.
 #[inline]
 pub(crate) fn attempt(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
-    loop {
-        let answer = match operation {
-            Operation::Accept { .. }
-            | Operation::Connect { .. }
-            | Operation::SendFile { .. }
-            | Operation::SpliceOut { .. } => attempt_by_file(fd, operation),
-            _ => operation.attempt(fd, Waiting::Refused),
-        };
-        match answer {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            answer => return answer,
-        }
+    let answer = match operation {
+        Operation::Recv { .. } | Operation::Send { .. } => operation.attempt(fd, Waiting::Refused),
+        _ => attempt_rarer(fd, operation),
+    };
+    match answer {
+        Err(error) => after_error(fd, operation, error),
+        done => done,
+    }
+}
+
+/// The error of an attempt, unless it only was interrupted.
+#[inline(never)]
+fn after_error(
+    fd: BorrowedFd<'_>,
+    operation: &mut Operation<'_>,
+    error: io::Error,
+) -> io::Result<usize> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => attempt(fd, operation),
+        _ => Err(error),
+    }
+}
+
+/// The others, out of the way of the two that every message takes.
+#[inline(never)]
+fn attempt_rarer(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+    match operation {
+        Operation::Accept { .. }
+        | Operation::Connect { .. }
+        | Operation::SendFile { .. }
+        | Operation::SpliceOut { .. } => attempt_by_file(fd, operation),
+        _ => operation.attempt(fd, Waiting::Refused),
     }
 }
 

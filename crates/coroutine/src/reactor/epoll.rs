@@ -8,8 +8,8 @@
 //! ```
 //! A descriptor is registered when a call first has to wait for it, for everything at once, and not
 //! touched again: no `epoll_ctl` per wait. An edge that comes between an attempt and the parking is
-//! not lost, because edges are taken in the worker's loop only, after the parking. A wake is a hint:
-//! who is woken attempts again, and parks again if another was quicker.
+//! not lost, because edges are taken in the worker's loop only, after the parking. A wake is a
+//! hint: who is woken attempts again, and parks again if another was quicker.
 //!
 //! What it deliberately does not do: remember who is interested in what beyond the wait, or close
 //! anything.
@@ -22,14 +22,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::epoll;
-use socket::seam::{Operation, Target, Watch, is_pending};
+use socket::seam::{Operation, Target, Waiting, Watch, is_pending};
 use socket::{Deadline, Interest, Poll, poll};
 
 use super::attempt::attempt;
 use super::registration::{Registration, Registrations};
-use super::waiters::{FAILURE, READ, WRITE};
+use super::waiters::{FAILURE, Joined, READ, WRITE};
 use crate::clock::{self, Moment, NEVER};
-use crate::driver::outcome;
+use crate::driver::{After, after, outcome};
 use crate::scheduler::{Ends, Scheduler};
 use crate::slot::{SlotRef, WaitsFor};
 use crate::worker::Core;
@@ -51,7 +51,8 @@ const EVENTS: usize = 512;
 /// The data of the bell's events, which no descriptor has.
 const BELL: u64 = u64::MAX;
 
-/// How long a connect whose peer's queue is full sleeps before its next attempt: no event tells.
+/// How long a call sleeps that waits for room in a Unix socket's queue of which no event tells:
+/// at first, and at most.
 const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
 
 impl Epoll {
@@ -70,8 +71,53 @@ impl Epoll {
         })
     }
 
+    /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits
+    /// most often, by the shortest way.
+    pub(crate) fn recv(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        flags: i32,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let entry = self.registrations.of(target.fd);
+        let plain = flags == 0 && !buffer.is_empty();
+        let mut end = None;
+        loop {
+            let known = knows(entry, target);
+            if !(plain && known && entry.drained.get()) {
+                let mut recv = Operation::Recv { buffer: &mut *buffer, flags };
+                match recv.attempt(target.fd, Waiting::Refused) {
+                    Ok(count) => {
+                        if plain && known && (1..buffer.len()).contains(&count) {
+                            entry.note_short_read(target.fd);
+                        }
+                        core.scheduler.spend(me);
+                        return Ok(count);
+                    }
+                    Err(error) => match after(&error) {
+                        After::Again => continue,
+                        After::Wait => {}
+                        After::Fail => return Err(error),
+                    },
+                }
+            }
+            if !known {
+                self.register_anew(entry, target)?;
+            }
+            let end = *end.get_or_insert_with(|| core.clock.moment(deadline));
+            let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
+            outcome(
+                entry
+                    .waiters
+                    .during(me, READ, || core.scheduler.park(me, end, waits_for, Ends::Event)),
+            )?;
+        }
+    }
+
     /// Performs `operation` for the running coroutine `me`.
-    #[inline]
     pub(crate) fn perform(
         &self,
         core: &Core,
@@ -81,14 +127,21 @@ impl Epoll {
         deadline: Deadline,
     ) -> io::Result<usize> {
         let entry = self.registrations.of(target.fd);
-        if !self.would_find_nothing(entry, target, operation, deadline) {
+        if !would_find_nothing(entry, target, operation) || matches!(deadline, Deadline::Immediate)
+        {
             match attempt(target.fd, operation) {
-                Err(error) if is_pending(&error) => {
-                    if matches!(deadline, Deadline::Immediate) {
-                        return Err(error);
-                    }
+                Ok(count) => {
+                    note(entry, target, operation, count);
+                    core.scheduler.spend(me);
+                    return Ok(count);
                 }
-                answer => return self.done(core, me, entry, target, operation, answer),
+                Err(error) if !is_pending(&error) => return Err(error),
+                Err(error) if matches!(deadline, Deadline::Immediate) => {
+                    // Somebody who only ever asks must not keep the worker either.
+                    core.scheduler.spend(me);
+                    return Err(error);
+                }
+                Err(_) => {}
             }
         }
         self.wait_for(core, me, entry, target, operation, deadline)
@@ -108,18 +161,22 @@ impl Epoll {
         let end = core.clock.moment(deadline);
         let mut pause = FULL_QUEUE[0];
         loop {
-            if matches!(operation, Operation::Connect { begun: false, .. }) {
+            if no_event_tells(target, operation) {
                 self.pause(core, me, &mut pause, end)?;
             } else {
                 self.register(entry, target)?;
                 self.park(core, me, entry, target, operation.interest(), end)?;
             }
-            if entry.drained.get() && self.would_find_nothing(entry, target, operation, deadline) {
+            if would_find_nothing(entry, target, operation) {
                 continue;
             }
             match attempt(target.fd, operation) {
+                Ok(count) => {
+                    note(entry, target, operation, count);
+                    return Ok(count);
+                }
                 Err(error) if is_pending(&error) => {}
-                answer => return self.done(core, me, entry, target, operation, answer),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -156,43 +213,6 @@ impl Epoll {
             crate::scheduler::Resumed::TimedOut if until < end => Ok(()),
             resumed => outcome(resumed),
         }
-    }
-
-    /// What follows a call that did not have to wait, or has.
-    #[inline]
-    fn done(
-        &self,
-        core: &Core,
-        me: SlotRef,
-        entry: &Registration,
-        target: Target<'_>,
-        operation: &Operation<'_>,
-        answer: io::Result<usize>,
-    ) -> io::Result<usize> {
-        if let (Operation::Recv { buffer, flags: 0 }, Ok(count)) = (operation, &answer)
-            && *count < buffer.len()
-            && *count > 0
-            && knows(entry, target)
-        {
-            entry.note_short_read(target.fd);
-        }
-        core.scheduler.spend(me);
-        answer
-    }
-
-    /// Whether an attempt can be left out, because its answer is known.
-    #[inline]
-    fn would_find_nothing(
-        &self,
-        entry: &Registration,
-        target: Target<'_>,
-        operation: &Operation<'_>,
-        deadline: Deadline,
-    ) -> bool {
-        entry.drained.get()
-            && matches!(operation, Operation::Recv { flags: 0, buffer } if !buffer.is_empty())
-            && !matches!(deadline, Deadline::Immediate)
-            && knows(entry, target)
     }
 
     /// Sees to it that events of the target reach its entry.
@@ -256,31 +276,22 @@ impl Epoll {
                 return Ok(());
             }
             if immediate {
+                core.scheduler.spend(me);
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             // Registering reports what is ready as an edge, so nothing is missed since the look.
             for watch in &*watches {
                 self.register(self.entry(watch), watch.target)?;
             }
-            self.park_for_any(core, me, watches, watches.len(), end)?;
+            let joined: Vec<Joined<'_>> = watches
+                .iter()
+                .map(|watch| self.entry(watch).waiters.join(me, wants(watch.interest)))
+                .collect();
+            let waits_for = WaitsFor::Any(watches.len());
+            let resumed = core.scheduler.park(me, end, waits_for, Ends::Event);
+            drop(joined);
+            outcome(resumed)?;
         }
-    }
-
-    /// Parks with one node for each watch: the nodes are on the stack, one frame for each.
-    fn park_for_any(
-        &self,
-        core: &Core,
-        me: SlotRef,
-        watches: &[Watch<'_>],
-        count: usize,
-        end: Moment,
-    ) -> io::Result<()> {
-        let Some((watch, rest)) = watches.split_first() else {
-            let waits_for = WaitsFor::Any(count);
-            return outcome(core.scheduler.park(me, end, waits_for, Ends::Event));
-        };
-        let park = || self.park_for_any(core, me, rest, count, end);
-        self.entry(watch).waiters.during(me, wants(watch.interest), park)
     }
 
     fn entry(&self, watch: &Watch<'_>) -> &Registration {
@@ -318,8 +329,9 @@ impl Epoll {
 
     #[inline]
     fn deliver(&self, scheduler: &Scheduler, data: u64, events: u32) {
+        // There is no entry for the bell, whose ring only ends the sleep.
         let Some(entry) = self.registrations.find(data as u32 as usize) else { return };
-        if entry.generation.get() != (data >> 32) as u32 || data == BELL {
+        if entry.generation.get() != (data >> 32) as u32 {
             return;
         }
         let (input, output) = (libc::EPOLLIN as u32, libc::EPOLLOUT as u32);
@@ -346,6 +358,38 @@ impl Epoll {
 fn knows(entry: &Registration, target: Target<'_>) -> bool {
     let word = target.memory.load(Ordering::Relaxed);
     word == entry.word.get() && word != 0
+}
+
+/// Whether the operation waits for something of which the descriptor says nothing: room in the
+/// queue of a Unix socket that is not its peer yet (connect) or not at all (a datagram sent to an
+/// address). Then a poll says that it could be written to, and it cannot.
+fn no_event_tells(target: Target<'_>, operation: &Operation<'_>) -> bool {
+    match operation {
+        Operation::Connect { begun, .. } => !begun,
+        Operation::SendTo { .. } | Operation::SendMsg(_) | Operation::SendMmsg(_) => {
+            Operation::Ready(Interest::WRITE).attempt(target.fd, Waiting::Refused).is_ok()
+        }
+        _ => false,
+    }
+}
+
+/// Whether an attempt can be left out, because its answer is known.
+#[inline]
+fn would_find_nothing(entry: &Registration, target: Target<'_>, operation: &Operation<'_>) -> bool {
+    entry.drained.get()
+        && knows(entry, target)
+        && matches!(operation, Operation::Recv { flags: 0, buffer } if !buffer.is_empty())
+}
+
+/// Notes what an operation that moved `count` bytes says about its socket.
+#[inline]
+fn note(entry: &Registration, target: Target<'_>, operation: &Operation<'_>, count: usize) {
+    if let Operation::Recv { buffer, flags: 0 } = operation
+        && (1..buffer.len()).contains(&count)
+        && knows(entry, target)
+    {
+        entry.note_short_read(target.fd);
+    }
 }
 
 #[inline]

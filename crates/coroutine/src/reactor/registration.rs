@@ -14,7 +14,7 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, UnsafeCell};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::waiters::Waiters;
@@ -100,36 +100,47 @@ impl Registration {
 /// All entries. They are allocated as numbers appear, and never move.
 #[derive(Debug, Default)]
 pub(crate) struct Registrations {
-    chunks: RefCell<Vec<OnceCell<Box<[Registration]>>>>,
+    chunks: UnsafeCell<Vec<Option<Box<Chunk>>>>,
 }
+
+type Chunk = [Registration; CHUNK];
 
 impl Registrations {
     /// The entry of a descriptor's number.
     #[inline]
     pub(crate) fn of(&self, fd: BorrowedFd<'_>) -> &Registration {
         let number = fd.as_raw_fd() as usize;
-        self.find(number).unwrap_or_else(|| self.grow(number))
+        match self.find(number) {
+            Some(entry) => entry,
+            None => self.grow(number),
+        }
     }
 
     /// The entry of this number, if there is one.
     #[inline]
     pub(crate) fn find(&self, number: usize) -> Option<&Registration> {
-        let chunks = self.chunks.borrow();
-        let entry: *const Registration =
-            &raw const chunks.get(number / CHUNK)?.get()?[number % CHUNK];
-        // SAFETY: an entry is on the heap, in a box that is neither moved nor dropped nor borrowed
-        // for writing before `self` is dropped: growing moves the boxes only.
-        Some(unsafe { &*entry })
+        // SAFETY: one thread has this, and the only reference that may write is inside `grow`,
+        // which calls nothing that comes back here while it has it.
+        let chunks = unsafe { &*self.chunks.get() };
+        let chunk: *const Chunk = &raw const **chunks.get(number / CHUNK)?.as_ref()?;
+        // SAFETY: a chunk is on the heap, and is neither moved nor dropped nor borrowed for
+        // writing before `self` is dropped: growing moves the boxes only.
+        let chunk: &Chunk = unsafe { &*chunk };
+        Some(&chunk[number % CHUNK])
     }
 
     #[cold]
     fn grow(&self, number: usize) -> &Registration {
-        let mut chunks = self.chunks.borrow_mut();
-        while chunks.len() <= number / CHUNK {
-            chunks.push(OnceCell::new());
+        let chunk: Box<[Registration]> = (0..CHUNK).map(|_| Registration::new()).collect();
+        let chunk: Box<Chunk> = chunk.try_into().expect("it has so many");
+        {
+            // SAFETY: see `find`; what it gave out are references to chunks, not to this list.
+            let chunks = unsafe { &mut *self.chunks.get() };
+            if chunks.len() <= number / CHUNK {
+                chunks.resize_with(number / CHUNK + 1, || None);
+            }
+            chunks[number / CHUNK] = Some(chunk);
         }
-        chunks[number / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Registration::new()).collect());
-        drop(chunks);
         self.find(number).expect("the entry has just been made")
     }
 }

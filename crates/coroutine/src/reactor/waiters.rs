@@ -6,8 +6,8 @@
 //!                           slot   slot
 //! ```
 //! No allocation and no limit: one coroutine may read while another writes, and many may wait for
-//! the same thing. Whoever stops waiting takes its node out, also when it is unwound. The node of an
-//! abandoned coroutine stays in the list, and its stack stays where it is.
+//! the same thing. Whoever stops waiting takes its node out, also when it is unwound. The node of
+//! an abandoned coroutine stays in the list, and its stack stays where it is.
 
 #![allow(unsafe_code)]
 
@@ -46,20 +46,42 @@ impl Waiters {
     /// Runs `park` while `slot` is in the list, last of all.
     #[inline]
     pub(crate) fn during<T>(&self, slot: SlotRef, wants: u32, park: impl FnOnce() -> T) -> T {
-        let node = Node {
-            next: Cell::new(ptr::null()),
-            previous: Cell::new(self.last.get()),
-            slot,
-            wants: wants | FAILURE,
-        };
-        let here: *const Node = &raw const node;
-        match self.node(self.last.get()) {
-            Some(last) => last.next.set(here),
-            None => self.first.set(here),
-        }
-        self.last.set(here);
+        let node = Node::new(slot, wants);
+        self.link(&node);
         let _linked = Linked { list: self, node: &node };
         park()
+    }
+
+    /// Puts `slot` in the list, last of all, until what is answered is dropped. For whoever waits
+    /// in several lists at once.
+    pub(crate) fn join(&self, slot: SlotRef, wants: u32) -> Joined<'_> {
+        let node = Box::new(Node::new(slot, wants));
+        self.link(&node);
+        Joined { list: self, node }
+    }
+
+    /// Puts a node in, which its caller takes out before it goes.
+    #[inline]
+    fn link(&self, node: &Node) {
+        node.previous.set(self.last.get());
+        match self.node(self.last.get()) {
+            Some(last) => last.next.set(node),
+            None => self.first.set(node),
+        }
+        self.last.set(node);
+    }
+
+    #[inline]
+    fn unlink(&self, node: &Node) {
+        let (previous, next) = (node.previous.get(), node.next.get());
+        match self.node(previous) {
+            Some(previous) => previous.next.set(next),
+            None => self.first.set(next),
+        }
+        match self.node(next) {
+            Some(next) => next.previous.set(previous),
+            None => self.last.set(previous),
+        }
     }
 
     /// Calls `wake` for everybody who wants any of `has`, in the order of their coming.
@@ -76,14 +98,23 @@ impl Waiters {
 
     #[inline]
     fn node(&self, node: *const Node) -> Option<&Node> {
-        // SAFETY: a pointer in this list is null or a node that is in it. Such a node is alive: it
-        // is taken out before `during` returns or unwinds, and a stack on which neither happens is
-        // never freed. Only one thread has the list.
+        // SAFETY: a pointer in this list is null or a node that is in it. Such a node is alive and
+        // where it was: it is taken out before `during` returns or unwinds, or before the box that
+        // holds it is freed; a stack on which neither happens is never freed, and nor is the box.
+        // There are only shared references to nodes, and only one thread has the list.
         NonNull::new(node.cast_mut()).map(|node| unsafe { node.as_ref() })
     }
 }
 
-/// Takes a node out of its list.
+impl Node {
+    #[inline]
+    fn new(slot: SlotRef, wants: u32) -> Node {
+        let (next, previous) = (Cell::new(ptr::null()), Cell::new(ptr::null()));
+        Node { next, previous, slot, wants: wants | FAILURE }
+    }
+}
+
+/// Takes a node on the stack out of its list.
 struct Linked<'a> {
     list: &'a Waiters,
     node: &'a Node,
@@ -92,14 +123,20 @@ struct Linked<'a> {
 impl Drop for Linked<'_> {
     #[inline]
     fn drop(&mut self) {
-        let (previous, next) = (self.node.previous.get(), self.node.next.get());
-        match self.list.node(previous) {
-            Some(previous) => previous.next.set(next),
-            None => self.list.first.set(next),
-        }
-        match self.list.node(next) {
-            Some(next) => next.previous.set(previous),
-            None => self.list.last.set(previous),
-        }
+        self.list.unlink(self.node);
+    }
+}
+
+/// A place in a list, see [`Waiters::join`]. On an abandoned stack it is never dropped, and its
+/// node is never freed.
+#[derive(Debug)]
+pub(crate) struct Joined<'a> {
+    list: &'a Waiters,
+    node: Box<Node>,
+}
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        self.list.unlink(&self.node);
     }
 }

@@ -1,8 +1,9 @@
 //! Guards: pages that fault when touched, so that an overflowing stack ends in a message and not in
 //! its neighbour.
 //!
-//! Since Linux 6.13 `madvise(MADV_GUARD_INSTALL)` marks pages in the page table: no mapping is split
-//! and a hundred thousand stacks stay a handful of mappings. Older kernels, and memory locked with
+//! Since Linux 6.13 `madvise(MADV_GUARD_INSTALL)` marks pages in the page table: no mapping is
+//! split and a hundred thousand stacks stay a handful of mappings. Older kernels, and memory locked
+//! with
 //! `mlockall(2)`, need `mprotect(2)`, which splits: two mappings for each stack, of which a process
 //! may have `vm.max_map_count` (65 530 unless raised).
 //!

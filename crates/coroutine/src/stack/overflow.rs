@@ -1,10 +1,10 @@
 //! A stack overflow says which coroutine it was, before it ends the process.
 //!
-//! The guard below a stack turns an overflow into a SIGSEGV (or a SIGBUS). There is no stack left to
-//! handle it on, so each worker thread has another one for signals. The handler is the process's: it
-//! looks whether the address lies in a guard of this thread's slab, says so in one write, and lets
-//! the fault happen again with the default action. Any other fault goes to the handler before, which
-//! is std's, a sanitizer's or the program's own.
+//! The guard below a stack turns an overflow into a SIGSEGV (or a SIGBUS). There is no stack left
+//! to handle it on, so each worker thread has another one for signals. The handler is the
+//! process's: it looks whether the address lies in a guard of this thread's slab, says so in one
+//! write, and lets the fault happen again with the default action. Any other fault goes to the
+//! handler before, which is std's, a sanitizer's or the program's own.
 //!
 //! Everything the handler does is async-signal-safe: it allocates nothing and waits for nothing. It
 //! deliberately does not try to save the coroutine: what was on that stack is in an unknown state.

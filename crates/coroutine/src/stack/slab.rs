@@ -47,6 +47,8 @@ pub(crate) struct Slab {
     /// How many slots have ever been used; the next new one has this number.
     carved: Cell<usize>,
     free: RefCell<Free>,
+    /// Whether a free slot may have pages.
+    dirty: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,7 @@ impl Slab {
             chunks: RefCell::default(),
             carved: Cell::new(0),
             free: RefCell::default(),
+            dirty: Cell::new(false),
         }
     }
 
@@ -117,6 +120,7 @@ impl Slab {
     /// Takes a slot back whose coroutine is done.
     pub(crate) fn give_back(&self, slot: u32, _done: SlotStack) {
         self.free.borrow_mut().slots.push(slot);
+        self.dirty.set(true);
     }
 
     /// Leaves a slot to its suspended coroutine for ever.
@@ -124,9 +128,8 @@ impl Slab {
         self.chunks.borrow_mut()[slot as usize / CHUNK].leaked = true;
     }
 
-    /// Gives back the pages of slots that were free all the time since the last sweep. Answers
-    /// whether another sweep will find more.
-    pub(crate) fn sweep(&self) -> bool {
+    /// Gives back the pages of slots that were free all the time since the last sweep.
+    pub(crate) fn sweep(&self) {
         let mut free = self.free.borrow_mut();
         for at in free.clean..free.cold {
             let stack = self.stack(free.slots[at]);
@@ -135,13 +138,13 @@ impl Slab {
         }
         free.clean = free.cold.max(free.clean);
         free.cold = free.slots.len();
-        free.clean < free.cold
+        self.dirty.set(free.clean < free.cold);
     }
 
-    /// Whether a sweep would find something, now or later.
+    /// Whether a sweep may find something, now or later.
+    #[inline]
     pub(crate) fn wants_sweep(&self) -> bool {
-        let free = self.free.borrow();
-        free.clean < free.slots.len()
+        self.dirty.get()
     }
 
     /// The size of each stack.
@@ -242,4 +245,104 @@ impl Free {
 
 fn no_memory(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::OutOfMemory, format!("no memory for a coroutine stack: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(address: usize) {
+        // SAFETY: the address is in a slot that the test has taken.
+        unsafe { (address as *mut u8).write_volatile(1) };
+    }
+
+    /// Whether the page of this address has memory.
+    fn is_resident(address: usize) -> bool {
+        let page = page_bytes();
+        let start = (address / page * page) as *mut libc::c_void;
+        let mut answer = 0u8;
+        // SAFETY: `answer` has the one byte for the one page that is asked for.
+        assert_eq!(unsafe { libc::mincore(start, page, &raw mut answer) }, 0);
+        answer & 1 == 1
+    }
+
+    fn both(test: impl Fn(Guards)) {
+        test(Guards::Protected);
+        if Guards::probe().unwrap() == Guards::Marked {
+            test(Guards::Marked);
+        }
+    }
+
+    #[test]
+    fn slots_are_apart_and_as_large_as_asked() {
+        both(|guards| {
+            let slab = Slab::new(100_000, 600, guards);
+            assert_eq!(slab.stack_bytes() % page_bytes(), 0);
+            let mut stacks: Vec<_> = (0..600).map(|_| slab.take().unwrap()).collect();
+            assert!(slab.take().is_err());
+            stacks.sort_by_key(|(_, stack)| stack.base);
+            for (number, stack) in &stacks {
+                let (limit, base) = (stack.limit.get(), stack.base.get());
+                assert_eq!(base - limit, slab.stack_bytes());
+                write(limit);
+                write(base - 1);
+                assert_eq!(slab.overflowed(limit - 1), Some(*number));
+                assert_eq!(slab.overflowed(limit - GUARD_PAGES * page_bytes()), Some(*number));
+                assert_eq!(slab.overflowed(limit), None);
+                assert_eq!(slab.overflowed(base - 1), None);
+            }
+            let gaps = stacks.windows(2).map(|two| two[1].1.limit.get() - two[0].1.base.get());
+            assert!(gaps.min().unwrap() >= GUARD_PAGES * page_bytes());
+        });
+    }
+
+    #[test]
+    fn the_last_in_is_the_first_out() {
+        let slab = Slab::new(65_536, 10, Guards::probe().unwrap());
+        let (one, two) = (slab.take().unwrap(), slab.take().unwrap());
+        let numbers = (one.0, two.0);
+        slab.give_back(one.0, one.1);
+        slab.give_back(two.0, two.1);
+        assert_eq!((slab.take().unwrap().0, slab.take().unwrap().0), (numbers.1, numbers.0));
+    }
+
+    #[test]
+    fn a_sweep_takes_the_pages_of_what_nobody_used() {
+        let slab = Slab::new(65_536, 10, Guards::probe().unwrap());
+        let (cold, warm) = (slab.take().unwrap(), slab.take().unwrap());
+        let deep = [cold.1.limit.get(), warm.1.limit.get()];
+        deep.into_iter().for_each(write);
+        assert!(!slab.wants_sweep());
+        slab.give_back(cold.0, cold.1);
+        slab.give_back(warm.0, warm.1);
+        slab.sweep();
+        assert_eq!(deep.map(is_resident), [true, true], "both were used since the last one");
+        let warm = slab.take().unwrap();
+        slab.give_back(warm.0, warm.1);
+        slab.sweep();
+        assert_eq!(deep.map(is_resident), [false, true]);
+        assert!(slab.wants_sweep());
+        slab.sweep();
+        assert_eq!(deep.map(is_resident), [false, false]);
+        assert!(!slab.wants_sweep());
+        // Guards survive it.
+        assert_eq!(slab.overflowed(deep[0] - 1), Some(0));
+    }
+
+    #[test]
+    fn a_chunk_with_an_abandoned_stack_stays_mapped() {
+        let slab = Slab::new(65_536, 10, Guards::probe().unwrap());
+        let (number, stack) = slab.take().unwrap();
+        write(stack.limit.get());
+        slab.abandon(number);
+        drop(slab);
+        assert!(is_resident(stack.limit.get()));
+    }
+
+    #[test]
+    fn the_limit_of_protected_guards_says_what_to_raise() {
+        let slab = Slab::new(65_536, usize::MAX, Guards::Protected);
+        assert_eq!(slab.limit, Guards::Protected.most_stacks());
+        assert!(slab.exhausted().to_string().contains("vm.max_map_count"));
+    }
 }
