@@ -12,9 +12,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
+use socket::names::{
+    AddrInfoFlags, Hints, NameInfoFlags, getaddrinfo, gethostbyaddr, gethostbyname,
+    gethostbyname_ex, getnameinfo, getprotobyname, getservbyname, getservbyport, inet_address,
+};
 use socket::seam::{self, Driver, Operation, Target, Waiting, Watch};
 use socket::{
-    ConnectOptions, Deadline, Interest, Poll, Splice, TcpStream, UnixListener, UnixStream,
+    ConnectOptions, Deadline, Family, Interest, Poll, Splice, TcpStream, UnixListener, UnixStream,
     create_connection, create_server, poll,
 };
 use support::{PATIENCE, directory, silent, watchdog};
@@ -26,6 +30,7 @@ struct Parking {
     waited: Cell<usize>,
     waited_for_any: Cell<usize>,
     slept: Cell<usize>,
+    blocked: Cell<usize>,
     known: RefCell<HashSet<RawFd>>,
 }
 
@@ -86,6 +91,7 @@ impl Driver for Parking {
     }
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.blocked.set(self.blocked.get() + 1);
         std::thread::spawn(work).join().expect("work catches its panics");
     }
 
@@ -211,5 +217,61 @@ fn work_that_blocks_runs_where_the_driver_says() {
     assert_ne!(seam::blocking(|| std::thread::current().id()), here);
     let caught = std::panic::catch_unwind(|| seam::blocking(|| panic!("in the work")));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"in the work"));
+    seam::install(None);
+}
+
+#[test]
+fn names_are_asked_where_the_driver_says() {
+    let _watchdog = watchdog(PATIENCE);
+    // No name here reaches a name server: each is in `hosts(5)` or too long to be asked for.
+    let long = "x".repeat(64);
+    let address = "127.0.0.1:80".parse().unwrap();
+    let open = Hints::default();
+    let before = getaddrinfo(Some("localhost"), 80, &open).unwrap();
+    let driver = driven();
+    let asks = |ask: &dyn Fn()| {
+        let before = driver.blocked.get();
+        ask();
+        driver.blocked.get() - before
+    };
+    assert_eq!(asks(&|| drop(getaddrinfo(Some(&long), 80, &open))), 1);
+    assert_eq!(asks(&|| drop(getaddrinfo(Some("127.0.0.1"), "http", &open))), 1);
+    assert_eq!(asks(&|| drop(getaddrinfo(None, "http", &open))), 1);
+    assert_eq!(asks(&|| drop(gethostbyname("localhost"))), 1);
+    assert_eq!(asks(&|| drop(gethostbyname_ex("localhost"))), 2);
+    assert_eq!(asks(&|| drop(gethostbyaddr("127.0.0.1"))), 1);
+    assert_eq!(asks(&|| drop(getnameinfo(&address, NameInfoFlags::NUMERICHOST))), 1);
+    assert_eq!(asks(&|| drop(getnameinfo(&address, NameInfoFlags::NUMERICSERV))), 1);
+    assert_eq!(asks(&|| drop(getservbyname("http", None))), 1);
+    assert_eq!(asks(&|| drop(getservbyport(80, None))), 1);
+    assert_eq!(asks(&|| drop(getprotobyname("tcp"))), 1);
+    assert_eq!(asks(&|| drop(create_connection(("localhost", 0), &Default::default()))), 1);
+    assert_eq!(getaddrinfo(Some("localhost"), 80, &open).unwrap(), before);
+    seam::install(None);
+}
+
+#[test]
+fn numbers_are_read_where_the_caller_is() {
+    let _watchdog = watchdog(PATIENCE);
+    let driver = driven();
+    let hints = Hints { family: Family::INET, ..Hints::default() };
+    for host in ["127.0.0.1", "127.1", "0x7f.1", "2130706433"] {
+        let found = getaddrinfo(Some(host), "80", &hints).unwrap();
+        assert_eq!(found.endpoints[0].address.to_string(), "127.0.0.1:80");
+    }
+    for host in ["::1", "::ffff:1.2.3.4", "fe80::1%lo"] {
+        getaddrinfo(Some(host), 80, &Hints::default()).unwrap();
+        inet_address(Family::INET6, host, 80).unwrap();
+    }
+    let passive = Hints { flags: AddrInfoFlags::PASSIVE, ..hints };
+    getaddrinfo(None, 80, &passive).unwrap();
+    let numeric = Hints { flags: AddrInfoFlags::NUMERICHOST, ..hints };
+    getaddrinfo(Some("localhost"), 80, &numeric).unwrap_err();
+    gethostbyname("127.0.0.1").unwrap();
+    gethostbyname_ex("127.0.0.1").unwrap();
+    let numbers = NameInfoFlags::NUMERICHOST | NameInfoFlags::NUMERICSERV;
+    getnameinfo(&"[::1]:80".parse().unwrap(), numbers).unwrap();
+    create_connection(("127.0.0.1", 9), &Default::default()).ok();
+    assert_eq!(driver.blocked.get(), 0);
     seam::install(None);
 }

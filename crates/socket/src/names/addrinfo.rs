@@ -1,13 +1,15 @@
 //! `getaddrinfo(3)`: every address of a host and a service, and what to make a socket of.
 
 use std::ffi::CString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::{GaiCode, ResolveError};
 use super::idna;
+use super::inet::inet_aton;
 use crate::constants;
 use crate::flag_set::flag_set;
 use crate::kinds::{Family, Protocol, Type};
+use crate::seam;
 use crate::sockaddr::SockAddr;
 use crate::sys::resolver;
 
@@ -111,7 +113,7 @@ impl<'a> From<&'a str> for Port<'a> {
 /// beyond ASCII is asked for in its `xn--` form: lower case, Punycode (RFC 3492), and no other
 /// mapping, so it must be in normal form C (what keyboards type); what is visibly not is refused.
 ///
-/// Blocks its thread until the name service answers; see [the module](super) about time limits.
+/// Blocks its caller until the name service answers; see [the module](super) about time limits.
 ///
 /// ```
 /// use socket::names::{Hints, getaddrinfo};
@@ -141,6 +143,7 @@ pub fn getaddrinfo<'a>(
         (None, Port::None) => return Err(ResolveError::gai("", GaiCode::NONAME)),
     };
     let fail = |code| ResolveError::gai(name, code);
+    let at_hand = host.is_none_or(is_numeric);
     let host = match host {
         Some(host) => Some(ascii(host).map_err(fail)?),
         None => None,
@@ -152,8 +155,14 @@ pub fn getaddrinfo<'a>(
         kind: hints.kind.0,
         protocol: hints.protocol.0,
     };
-    let answers = resolver::getaddrinfo(host.as_deref(), service.as_deref(), asked)
-        .map_err(|failure| ResolveError::from_libc(name, failure))?;
+    let ask = move || resolver::getaddrinfo(host.as_deref(), service.as_deref(), asked);
+    let numeric_host = hints.flags.contains(AddrInfoFlags::NUMERICHOST) || at_hand;
+    let numeric_port = hints.flags.contains(AddrInfoFlags::NUMERICSERV) || is_number(port);
+    let answers = match numeric_host && numeric_port {
+        true => ask(),
+        false => seam::blocking(ask),
+    };
+    let answers = answers.map_err(|failure| ResolveError::from_libc(name, failure))?;
     let endpoints = answers.list.iter().map(|answer| Endpoint {
         family: Family(answer.family),
         kind: Type(answer.kind),
@@ -220,6 +229,22 @@ pub(crate) fn service_port(name: &str, kind: Type) -> Option<u16> {
     let hints = Hints { kind, ..Hints::default() };
     let found = getaddrinfo(None, name, &hints).ok()?;
     found.endpoints.first()?.address.port()
+}
+
+/// Whether libc finds the address in the text itself. A text about which this is not sure counts
+/// as a name.
+pub(super) fn is_numeric(host: &str) -> bool {
+    let without_zone = host.split_once('%').map_or(host, |(address, _)| address);
+    let odd = host.contains(|letter: char| letter.is_whitespace());
+    without_zone.parse::<Ipv6Addr>().is_ok() || !odd && inet_aton(host).is_ok()
+}
+
+/// Whether a port needs no look into a file.
+fn is_number(port: Port<'_>) -> bool {
+    match port {
+        Port::None | Port::Number(_) => true,
+        Port::Name(name) => name.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 /// A host as libc takes it.

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::addrinfo::{AddrInfoFlags, Hints, ascii, getaddrinfo, inet_address};
+use super::addrinfo::{AddrInfoFlags, Hints, ascii, getaddrinfo, inet_address, is_numeric};
 use super::error::{GaiCode, HostCode, Reason, ResolveError};
 use crate::kinds::{Family, Type};
+use crate::seam;
 use crate::sys::netdb::{self, Missing};
 use crate::sys::resolver::Failure;
 
@@ -22,7 +23,7 @@ pub struct HostEntry {
 
 /// The first IPv4 address of a host. `""` is `0.0.0.0`, `<broadcast>` is `255.255.255.255`.
 ///
-/// Blocks its thread until the name service answers.
+/// Blocks its caller until the name service answers.
 ///
 /// # Errors
 /// As [`getaddrinfo`](super::getaddrinfo); `EAI_ADDRFAMILY` for an IPv6 address.
@@ -35,7 +36,7 @@ pub fn gethostbyname(name: &str) -> Result<Ipv4Addr, ResolveError> {
 
 /// Names and IPv4 addresses of a host. `gethostbyname(3)`.
 ///
-/// Blocks its thread until the name service answers.
+/// Blocks its caller until the name service answers.
 ///
 /// # Errors
 /// As [`gethostbyname`] for a name that does not resolve; [`Reason::Host`] where the second look
@@ -43,22 +44,24 @@ pub fn gethostbyname(name: &str) -> Result<Ipv4Addr, ResolveError> {
 pub fn gethostbyname_ex(name: &str) -> Result<HostEntry, ResolveError> {
     gethostbyname(name)?;
     let c_name = ascii(name).map_err(|code| ResolveError::gai(name, code))?;
-    netdb::gethostbyname(&c_name).map(entry).map_err(|missing| host_error(name, missing))
+    let ask = move || netdb::gethostbyname(&c_name);
+    let answer = if is_numeric(name) { ask() } else { seam::blocking(ask) };
+    answer.map(entry).map_err(|missing| host_error(name, missing))
 }
 
 /// Names and addresses of the host with this address, or with this name. `gethostbyaddr(3)`.
 ///
-/// Blocks its thread until the name service answers.
+/// Blocks its caller until the name service answers.
 ///
 /// # Errors
 /// As [`getaddrinfo`](super::getaddrinfo) for a name that does not resolve; [`Reason::Host`] with
 /// `HOST_NOT_FOUND` for an address without a name.
 pub fn gethostbyaddr(host: &str) -> Result<HostEntry, ResolveError> {
     let ip = first_address(host)?;
-    let answer = match ip {
+    let answer = seam::blocking(move || match ip {
         IpAddr::V4(ip) => netdb::gethostbyaddr(&ip.octets(), libc::AF_INET),
         IpAddr::V6(ip) => netdb::gethostbyaddr(&ip.octets(), libc::AF_INET6),
-    };
+    });
     answer.map(entry).map_err(|missing| host_error(host, missing))
 }
 
@@ -66,7 +69,7 @@ pub fn gethostbyaddr(host: &str) -> Result<HostEntry, ResolveError> {
 /// `""`, `0.0.0.0` and `::`, the full name of this machine. A name about which nothing is known
 /// comes back unchanged.
 ///
-/// Blocks its thread until the name service answers.
+/// Blocks its caller until the name service answers.
 #[must_use]
 pub fn getfqdn(name: &str) -> String {
     let name = match name.trim() {

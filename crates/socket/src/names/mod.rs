@@ -13,10 +13,12 @@
 //! | what IPv6 can do here | [`has_ipv6`], [`has_dualstack_ipv6`] | the same |
 //!
 //! Every function may be called from any thread; the re-entrant calls of libc are used. Those that
-//! ask the name service **block their thread** for as long as it takes: `getaddrinfo(3)` cannot be
-//! interrupted and takes no time limit, only `resolv.conf(5)` has one (`timeout` and `attempts`;
-//! 5 seconds and 2 for each server). A caller with a deadline asks on another thread and stops
-//! waiting. Numeric hosts never get that far.
+//! ask the name service **block their caller**, by [`seam::blocking`](crate::seam::blocking), for
+//! as long as it takes: `getaddrinfo(3)` cannot be interrupted and takes no time limit, only
+//! `resolv.conf(5)` has one (`timeout` and `attempts`; 5 seconds and 2 for each server). On a plain
+//! thread that is the thread; elsewhere it is whoever the thread's driver says, and the thread goes
+//! on. A caller with a deadline asks on another thread or in another coroutine and stops waiting.
+//! Numeric hosts never get that far.
 //!
 //! What this deliberately does not do: speak DNS itself, cache, or try again.
 //!

@@ -3,6 +3,7 @@
 use super::error::ResolveError;
 use crate::constants;
 use crate::flag_set::flag_set;
+use crate::seam;
 use crate::sockaddr::SockAddr;
 use crate::sys::resolver::{self, Failure};
 use crate::sys::sockaddr::RawSockAddr;
@@ -26,6 +27,8 @@ flag_set! {
 }
 
 /// The host and the service of an address. `getnameinfo(3)`.
+///
+/// Blocks its caller until the name service answers; if both are to be numbers, nobody is asked.
 ///
 /// The address is numbers by its type; there is no host name to be taken for one.
 ///
@@ -52,5 +55,10 @@ pub fn getnameinfo(
     }
     let raw = RawSockAddr::encode(address)
         .map_err(|cause| fail(Failure { code: libc::EAI_SYSTEM, cause: Some(cause) }))?;
-    resolver::getnameinfo(&raw, flags.0).map_err(fail)
+    let ask = move || resolver::getnameinfo(&raw, flags.0);
+    let answer = match flags.contains(NameInfoFlags::NUMERICHOST | NameInfoFlags::NUMERICSERV) {
+        true => ask(),
+        false => seam::blocking(ask),
+    };
+    answer.map_err(fail)
 }

@@ -1,10 +1,14 @@
 //! Services and protocols by name and number: `services(5)`, `protocols(5)`.
+//!
+//! Mostly they stand in files; but `nsswitch.conf(5)` may name a directory service, so that these
+//! block their caller like the names of hosts.
 
 use std::ffi::CString;
 use std::io;
 
 use super::error::{Reason, ResolveError};
 use crate::kinds::Protocol;
+use crate::seam;
 use crate::sys::netdb::{self, Missing};
 use crate::sys::resolver::Failure;
 
@@ -21,7 +25,7 @@ pub fn getservbyname(name: &str, protocol: Option<&str>) -> Result<u16, ResolveE
     let missing = || ResolveError::new(name, Reason::NoService);
     let c_name = CString::new(name).map_err(|_| missing())?;
     let protocol = protocol.map(CString::new).transpose().map_err(|_| missing())?;
-    netdb::getservbyname(&c_name, protocol.as_deref())
+    seam::blocking(move || netdb::getservbyname(&c_name, protocol.as_deref()))
         .map_err(|why| error(name, Reason::NoService, why))
 }
 
@@ -33,7 +37,7 @@ pub fn getservbyport(port: u16, protocol: Option<&str>) -> Result<String, Resolv
     let text = port.to_string();
     let missing = || ResolveError::new(&text, Reason::NoPort);
     let protocol = protocol.map(CString::new).transpose().map_err(|_| missing())?;
-    let name = netdb::getservbyport(port, protocol.as_deref())
+    let name = seam::blocking(move || netdb::getservbyport(port, protocol.as_deref()))
         .map_err(|why| error(&text, Reason::NoPort, why))?;
     Ok(String::from_utf8_lossy(&name).into_owned())
 }
@@ -44,7 +48,8 @@ pub fn getservbyport(port: u16, protocol: Option<&str>) -> Result<String, Resolv
 /// [`Reason::NoProtocol`].
 pub fn getprotobyname(name: &str) -> Result<Protocol, ResolveError> {
     let c_name = CString::new(name).map_err(|_| ResolveError::new(name, Reason::NoProtocol))?;
-    netdb::getprotobyname(&c_name).map(Protocol).map_err(|why| error(name, Reason::NoProtocol, why))
+    let number = seam::blocking(move || netdb::getprotobyname(&c_name));
+    number.map(Protocol).map_err(|why| error(name, Reason::NoProtocol, why))
 }
 
 fn error(name: &str, reason: Reason, missing: Missing) -> ResolveError {
