@@ -76,15 +76,13 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// Wakes it.
-    pub(crate) fn wake(&self) {
+    /// Wakes it. False: it will never run again, because it has ended or was abandoned.
+    pub(crate) fn wake(&self) -> bool {
         match worker() {
             Some(worker) if Arc::ptr_eq(&worker.shared, &self.shared) => {
-                worker.scheduler.wake(self.number, self.generation);
+                worker.scheduler.wake(self.number, self.generation)
             }
-            _ => {
-                self.shared.post(Letter::Wake(self.number, self.generation));
-            }
+            _ => self.shared.post(Letter::Wake(self.number, self.generation)),
         }
     }
 
@@ -135,4 +133,13 @@ fn wait(deadline: Deadline, ends: Ends) -> Resumed {
     let Some((worker, me)) = here() else { return Resumed::Refused };
     let moment = worker.clock.moment(deadline);
     worker.scheduler.park(me, moment, WaitsFor::Another, ends)
+}
+
+/// Counts an operation of the caller's, if that is a coroutine, and lets the others run if there
+/// were many: for what a coroutine may do without end and without ever having to wait.
+#[inline]
+pub(crate) fn spend() {
+    if let Some((worker, me)) = here() {
+        worker.scheduler.spend(me);
+    }
 }

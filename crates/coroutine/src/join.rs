@@ -184,7 +184,9 @@ impl<T> Packet<T> {
         for waiter in waiters {
             match waiter {
                 Waiter::Thread(thread) => thread.unpark(),
-                Waiter::Coroutine(wake) => wake.wake(),
+                Waiter::Coroutine(wake) => {
+                    wake.wake();
+                }
             }
         }
     }

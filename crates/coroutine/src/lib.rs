@@ -30,7 +30,7 @@
 //! 3. Nothing is suspended while its thread is panicking: a call that would have to wait fails.
 //! 4. Every stack has guards, and an overflow says which coroutine it was.
 //! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
-//!    `coroutine::sync` has locks that do not.
+//!    [`sync`] has locks that do not.
 //! 6. Code that C calls back must not wait: its frames cannot be unwound by force, which would end
 //!    the process.
 //!
@@ -42,8 +42,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-#[expect(unused, reason = "sync and parker use the rest")]
-pub(crate) mod atomic;
+mod atomic;
 mod blocking;
 mod caller;
 mod clock;
@@ -53,11 +52,13 @@ mod forced;
 mod join;
 mod list;
 mod mailbox;
+mod parker;
 mod reactor;
 mod remote;
 mod scheduler;
 mod slot;
 mod stack;
+pub mod sync;
 mod timers;
 mod worker;
 

@@ -188,12 +188,12 @@ impl Scheduler {
         }
     }
 
-    /// Gives the coroutine its permit, and wakes it. One that has ended is ignored.
-    pub(crate) fn wake(&self, number: u32, generation: u32) {
-        if let Some(slot) = self.living(number, generation) {
-            slot.raise(PERMIT);
-            self.unpark(slot);
-        }
+    /// Gives the coroutine its permit, and wakes it. False if it has ended or was abandoned.
+    pub(crate) fn wake(&self, number: u32, generation: u32) -> bool {
+        let Some(slot) = self.living(number, generation) else { return false };
+        slot.raise(PERMIT);
+        self.unpark(slot);
+        true
     }
 
     /// Cancels a coroutine. One that has ended is ignored.

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use socket::seam::{self, Driver};
 
+use crate::blocking::Lease;
 use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
@@ -125,6 +126,7 @@ impl Worker {
             backlog: RefCell::default(),
             has_backlog: Cell::new(false),
             sweep: Cell::new(NEVER),
+            _blocking: Lease::new(),
         };
         Ok(Worker { core: Box::new(core), settings, not_send: PhantomData })
     }
@@ -198,6 +200,8 @@ pub(crate) struct Core {
     has_backlog: Cell<bool>,
     /// When the slab is swept next.
     sweep: Cell<Moment>,
+    /// Keeps threads for work that blocks.
+    _blocking: Lease,
 }
 
 type Body = Box<dyn FnOnce()>;
@@ -388,7 +392,9 @@ impl Core {
     fn read_mail(&self) {
         for letter in self.letters.take() {
             match letter {
-                Letter::Wake(number, generation) => self.scheduler.wake(number, generation),
+                Letter::Wake(number, generation) => {
+                    self.scheduler.wake(number, generation);
+                }
                 Letter::Cancel(number, generation) => self.scheduler.cancel(number, generation),
                 Letter::Spawn(_, body) if self.phase.get() > Phase::Returned => drop_body(body),
                 Letter::Spawn(name, body) => self.backlog.borrow_mut().push_back((name, body)),
