@@ -6,10 +6,12 @@
 //!
 //! Deliberately absent: time. A deadline has passed or never does.
 
-#![cfg_attr(not(test), allow(dead_code))]
+#![cfg_attr(not(test), allow(dead_code, unused_imports))]
 
 mod atomic;
 mod current;
+#[path = "../../crates/coroutine/src/mailbox.rs"]
+mod mailbox;
 #[path = "../../crates/coroutine/src/parker.rs"]
 mod parker;
 #[path = "../../crates/coroutine/src/sync/mod.rs"]

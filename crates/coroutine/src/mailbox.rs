@@ -4,11 +4,12 @@
 //! has to be woken by its bell, and one that is busy must not be, because ringing is a system call:
 //!
 //! ```text
-//!   post:   queue the letter; mail = 1;   asleep?  ──► clear it, and ring
-//!   sleep:  asleep = 1;                   mail?    ──► clear it, and do not sleep
+//!   post:   queue the letter; mail = 1;   swap asleep for 0   was 1 ──► ring
+//!   sleep:  swap asleep for 1;            mail?                     ──► clear it, do not sleep
 //! ```
-//! Each side writes its own word before it reads the other's, all in one order (`SeqCst`), so at
-//! least one of them sees the other: no letter is slept over.
+//! `asleep` is written by swaps only, so they come one after the other, each seeing the one before.
+//! If the poster's is later, it finds the worker asleep and rings; if it is earlier, the worker's
+//! reads what it wrote and with that sees the mail: no letter is slept over. `models/` tries it.
 //!
 //! What it deliberately does not know: the bell itself, and what the letters mean.
 
@@ -51,10 +52,9 @@ impl<T> Mailbox<T> {
             return Err(letter);
         }
         letters.queue.push(letter);
-        self.mail.store(1, Ordering::SeqCst);
+        self.mail.store(1, Ordering::Relaxed);
         drop(letters);
-        let asleep = self.asleep.load(Ordering::SeqCst) == 1;
-        Ok(asleep && self.asleep.swap(0, Ordering::SeqCst) == 1)
+        Ok(self.asleep.swap(0, Ordering::AcqRel) == 1)
     }
 
     /// Whether there may be letters.
@@ -66,15 +66,15 @@ impl<T> Mailbox<T> {
     /// Moves all letters into `taken`, which is empty.
     pub(crate) fn take(&self, taken: &mut Vec<T>) {
         let mut letters = self.letters.lock();
-        self.mail.store(0, Ordering::SeqCst);
+        self.mail.store(0, Ordering::Relaxed);
         mem::swap(&mut letters.queue, taken);
     }
 
     /// Says that the worker is about to sleep. False: it must not, there is mail.
     #[inline]
     pub(crate) fn fall_asleep(&self) -> bool {
-        self.asleep.store(1, Ordering::SeqCst);
-        if self.mail.load(Ordering::SeqCst) == 0 {
+        self.asleep.swap(1, Ordering::AcqRel);
+        if self.mail.load(Ordering::Relaxed) == 0 {
             return true;
         }
         self.awake();
@@ -84,14 +84,14 @@ impl<T> Mailbox<T> {
     /// Says that it no longer sleeps. Who does not see it at once rings in vain.
     #[inline]
     pub(crate) fn awake(&self) {
-        self.asleep.store(0, Ordering::Relaxed);
+        self.asleep.swap(0, Ordering::AcqRel);
     }
 
     /// Refuses every later letter, and moves those that came before into `taken`.
     pub(crate) fn close(&self, taken: &mut Vec<T>) {
         let mut letters = self.letters.lock();
         letters.closed = true;
-        self.mail.store(0, Ordering::SeqCst);
+        self.mail.store(0, Ordering::Relaxed);
         taken.append(&mut letters.queue);
     }
 }

@@ -8,6 +8,8 @@
 mod channels;
 mod conditions;
 mod locks;
+mod mail;
+mod parking;
 mod permits;
 
 use loom::cell::UnsafeCell;
