@@ -117,7 +117,7 @@ fn the_threads_stay_for_the_last_worker() {
     run(|| {
         blocking(|| ());
         thread::spawn(|| run(|| blocking(|| ()))).join().unwrap();
-        assert_eq!(blocking(|| threads() > 0), true);
+        assert!(blocking(|| threads() > 0));
     });
     until(|| threads() == 0);
 }
