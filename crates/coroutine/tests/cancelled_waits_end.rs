@@ -1,5 +1,5 @@
-//! A cancel ends the waits that have an error to answer with, and leaves alone those that have none;
-//! a coroutine that is unwinding is never suspended.
+//! A cancel ends the waits that have an error to answer with, and leaves alone those that have
+//! none; a coroutine that is unwinding is never suspended.
 
 mod support;
 

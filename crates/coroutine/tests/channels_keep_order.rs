@@ -1,5 +1,5 @@
-//! A channel delivers each value once, each sender's in the order of sending, holds no more than its
-//! bound, and says when the other side is gone.
+//! A channel delivers each value once, each sender's in the order of sending, holds no more than
+//! its bound, and says when the other side is gone.
 
 mod callers;
 mod support;
