@@ -95,27 +95,3 @@ impl<T> Mailbox<T> {
         taken.append(&mut letters.queue);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_sleeper_is_rung_for_and_only_once() {
-        let mailbox = Mailbox::new();
-        assert_eq!(mailbox.post('a'), Ok(false));
-        assert!(!mailbox.fall_asleep(), "there is mail");
-        let mut taken = Vec::new();
-        mailbox.take(&mut taken);
-        assert_eq!(taken, ['a']);
-        assert!(mailbox.fall_asleep());
-        assert_eq!(mailbox.post('b'), Ok(true));
-        assert_eq!(mailbox.post('c'), Ok(false));
-        mailbox.awake();
-        assert_eq!(mailbox.post('d'), Ok(false));
-        taken.clear();
-        mailbox.close(&mut taken);
-        assert_eq!(taken, ['b', 'c', 'd']);
-        assert_eq!(mailbox.post('e'), Err('e'));
-    }
-}

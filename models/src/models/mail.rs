@@ -32,8 +32,10 @@ impl Post {
     fn read(&self, count: usize) -> Vec<u32> {
         let (mut all, mut taken) = (Vec::new(), Vec::new());
         loop {
-            self.mailbox.take(&mut taken);
-            all.append(&mut taken);
+            if self.mailbox.has_mail() {
+                self.mailbox.take(&mut taken);
+                all.append(&mut taken);
+            }
             if all.len() >= count {
                 return all;
             }
@@ -82,5 +84,26 @@ fn a_letter_is_read_or_comes_back() {
         post.mailbox.close(&mut taken);
         assert_eq!(thread.join().unwrap(), taken == [1]);
         assert_eq!(post.post(2), Err(2));
+    });
+}
+
+#[test]
+fn only_a_sleeper_is_rung_for_and_only_once() {
+    explore(1, || {
+        let mailbox = Mailbox::new();
+        assert_eq!(mailbox.post('a'), Ok(false));
+        assert!(!mailbox.fall_asleep(), "there is mail");
+        let mut taken = Vec::new();
+        mailbox.take(&mut taken);
+        assert_eq!(taken, ['a']);
+        assert!(mailbox.fall_asleep());
+        assert_eq!(mailbox.post('b'), Ok(true));
+        assert_eq!(mailbox.post('c'), Ok(false));
+        mailbox.awake();
+        assert_eq!(mailbox.post('d'), Ok(false));
+        taken.clear();
+        mailbox.close(&mut taken);
+        assert_eq!(taken, ['b', 'c', 'd']);
+        assert_eq!(mailbox.post('e'), Err('e'));
     });
 }
