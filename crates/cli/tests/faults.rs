@@ -199,7 +199,10 @@ fn deadlines_hold_on_a_machine_of_any_age() {
     }
 }
 
-/// Row 42: a clock that somebody may set is read nowhere in the product.
+/// Services whose answer is the time of day.
+const TELL_THE_TIME: [&str; 2] = ["services/src/daytime.rs", "services/src/time.rs"];
+
+/// Row 42: a clock that somebody may set is read nowhere else in the product.
 #[test]
 fn no_deadline_is_kept_by_the_clock_on_the_wall() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -211,6 +214,9 @@ fn no_deadline_is_kept_by_the_clock_on_the_wall() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
+                continue;
+            }
+            if TELL_THE_TIME.iter().any(|known| path.ends_with(known)) {
                 continue;
             }
             looked_at += 1;
