@@ -9,7 +9,7 @@ use switchboard::socket::fault::{Call, inject};
 use switchboard::socket::{Family, Protocol, SockAddr, Type};
 use switchboard::{Connection, Engine, Guards, Socket};
 
-use crate::apart::apart;
+use crate::apart::{apart, skip};
 use crate::rude::{datagram_socket, place};
 use crate::support::{Serving, on_every_engine, serve};
 
@@ -61,7 +61,8 @@ fn a_datagram_of_any_size_is_one_request(engine: Engine) {
 fn senders_that_are_gone_do_not_stop_it(engine: Engine) {
     const BURST: u64 = 100;
     apart(engine, || {
-        let server = serve(engine, "udp://127.0.0.1:0", Guards::default(), back);
+        let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+        let server = serve(engine, "udp://127.0.0.1:0", guards, back);
         let place = place(&server.address);
         for _ in 0..BURST {
             let _ = datagram_socket().send_to(b"spoofed", &place).unwrap();
@@ -75,22 +76,15 @@ fn senders_that_are_gone_do_not_stop_it(engine: Engine) {
     });
 }
 
-/// Row 28: `sendto(2)` says no, as it does for a sender of port 0.
+/// Row 28: `sendto(2)` says no to a sender of port 0.
 fn an_answer_that_cannot_be_sent_harms_nobody_else(engine: Engine) {
     apart(engine, || {
         let server = serve(engine, "udp://127.0.0.1:0", Guards::default(), back);
-        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.connect(place(&server.address).as_inet().unwrap()).unwrap();
-        for (round, errno) in (1..).zip([Errno::INVAL, Errno::CONNREFUSED, Errno::NETUNREACH]) {
-            let injection = inject(Call::Send, errno.raw_os_error(), 1, 1);
-            client.send(b"lost").unwrap();
-            server.until(|counters| counters.closed == round);
-            drop(injection);
+        if send_from(&server, 0) {
+            server.until(|counters| counters.closed == 1);
+            assert!(server.told("reason: Failed"), "{:?}", server.events.lock().unwrap());
         }
-        client.send(b"found").unwrap();
-        let mut room = [0; 8];
-        assert_eq!(client.recv(&mut room).unwrap(), 5);
-        assert_eq!(&room[..5], b"found");
+        assert_eq!(exchange(&server, 100), 100);
         assert_eq!(server.control.counters().accept_failed, 0);
         server.stop().unwrap();
     });
@@ -117,29 +111,30 @@ fn an_error_of_the_socket_is_passed_over(engine: Engine) {
 fn a_datagram_in_its_own_name_is_not_answered_for_ever(engine: Engine) {
     apart(engine, || {
         let server = serve(engine, "udp://127.0.0.1:0", Guards::default(), back);
-        let address = place(&server.address).as_inet().unwrap();
-        let Ok(raw) = Socket::new(Family::INET, Type::RAW, Protocol::UDP) else {
-            eprintln!("not tested: raw sockets need CAP_NET_RAW");
-            return server.stop().unwrap();
-        };
-        raw.send_to(
-            &udp(address.port(), b"echo"),
-            &SockAddr::from(SocketAddr::new(address.ip(), 0)),
-        )
-        .unwrap();
+        let own = place(&server.address).as_inet().unwrap().port();
+        let refused = u64::from(send_from(&server, own));
         for _ in 0..20 {
             assert_eq!(exchange(&server, 10), 10);
         }
         let counters = server.until(|counters| counters.open() == 0);
-        assert_eq!((counters.opened, counters.refused), (20, 1), "it talks to itself");
-        assert!(server.told("OwnAddress"));
+        assert_eq!((counters.opened, counters.refused), (20, refused), "it talks to itself");
+        assert!(refused == 0 || server.told("OwnAddress"));
         server.stop().unwrap();
     });
 }
 
-/// A datagram from a port to itself, without a checksum. RFC 768.
-fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(8 + payload.len()).unwrap();
-    let header = [port, port, length, 0].map(u16::to_be_bytes);
-    [header.as_flattened(), payload].concat()
+/// Sends the server a datagram that claims to come from this port of the server's address; false
+/// where that is not allowed.
+fn send_from(server: &Serving, port: u16) -> bool {
+    let Ok(raw) = Socket::new(Family::INET, Type::RAW, Protocol::UDP) else {
+        skip("raw sockets need CAP_NET_RAW");
+        return false;
+    };
+    let to = place(&server.address).as_inet().unwrap();
+    // Ports, length, and no checksum. RFC 768.
+    let header = [port, to.port(), 12, 0].map(u16::to_be_bytes);
+    let datagram = [header.as_flattened(), b"echo"].concat();
+    raw.bind(&SockAddr::from(SocketAddr::new(to.ip(), 0))).unwrap();
+    raw.send_to(&datagram, &SockAddr::from(SocketAddr::new(to.ip(), 0))).unwrap();
+    true
 }

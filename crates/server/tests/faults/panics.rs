@@ -16,6 +16,7 @@ on_every_engine! {
     a_panic_that_panics_ends_one_connection
     a_panic_outside_the_handler_ends_one_connection
     a_subscriber_that_panics_harms_nobody
+    a_process_that_aborts_ends_one_connection
     thousands_of_panics_lose_no_other_connection
 }
 
@@ -183,6 +184,33 @@ fn a_subscriber_that_panics_harms_nobody(engine: Engine) {
         serving.join().unwrap().unwrap();
         let counters = control.counters();
         assert_eq!((counters.opened, counters.closed, counters.panicked), (3, 3, 0));
+    });
+}
+
+/// Row 34: where a connection has a process of its own, that may end in any way.
+fn a_process_that_aborts_ends_one_connection(engine: Engine) {
+    if engine.name() != "processes" {
+        return;
+    }
+    apart(engine, || {
+        let server = serve(engine, "127.0.0.1:0", Guards::default(), |c: &mut Connection| {
+            let mut order = [0];
+            c.read_exact(&mut order)?;
+            if order == *b"a" {
+                std::process::abort();
+            }
+            c.write_all(b"well")
+        });
+        let other = server.client();
+        for round in 1..=3 {
+            let client = server.client();
+            client.send_all(b"a").unwrap();
+            assert!(read_all(&client).unwrap_or_default().is_empty());
+            server.until(|counters| counters.closed == round);
+        }
+        assert_eq!(ask(&other, "x", 4), "well");
+        drop(other);
+        server.stop().unwrap();
     });
 }
 

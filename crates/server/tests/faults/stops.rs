@@ -34,7 +34,8 @@ fn shout(connection: &mut Connection) -> io::Result<()> {
 fn under_load_no_answer_is_cut_in_two(engine: Engine) {
     const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog\n";
     apart(engine, || {
-        let server = serve(engine, "127.0.0.1:0", Guards::default(), shout);
+        let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+        let server = serve(engine, "127.0.0.1:0", guards, shout);
         let asks = |client: Client| {
             move || {
                 let mut answers = 0;
@@ -83,7 +84,8 @@ fn read_up_to(client: &Client, buffer: &mut [u8]) -> usize {
 /// Row 35: requests that have arrived by half when the stop comes.
 fn what_has_begun_is_finished(engine: Engine) {
     apart(engine, || {
-        let server = serve(engine, "127.0.0.1:0", Guards::default(), shout);
+        let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+        let server = serve(engine, "127.0.0.1:0", guards, shout);
         let many = if engine.limit_connections() == 1 { 1 } else { 30 };
         let clients: Vec<_> = (0..many).map(|_| server.client()).collect();
         // An answer first, so that the handler is known to have got as far as that.

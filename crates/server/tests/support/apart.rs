@@ -110,6 +110,12 @@ pub fn until(mut condition: impl FnMut() -> bool, state: impl Fn() -> String) {
     }
 }
 
+/// Says that something is not tested, and why.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("SWITCHBOARD_TEST_NO_SKIP").is_none(), "not tested: {why}");
+    eprintln!("not tested: {why}");
+}
+
 /// Every descriptor that this process may still open, until dropped.
 pub struct Hoard {
     held: Vec<File>,
