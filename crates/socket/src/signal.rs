@@ -1,4 +1,5 @@
-//! Signals as descriptors: what a server needs in order to stop cleanly.
+//! Signals as descriptors: what a server needs in order to stop cleanly, and to read its settings
+//! again.
 //!
 //! A signal handler may do next to nothing, so this one only writes to a descriptor. Everybody who
 //! polls that descriptor sees it readable, and since nobody ever reads it, it stays so: a signal
@@ -8,16 +9,22 @@
 //!   SIGTERM, SIGINT ──► the first: asked()  becomes readable for good   "finish what you have"
 //!                       the next:  again()  becomes readable for good   "stop at once"
 //!                       a third of the same kind ends the process, as if nobody had taken it
+//!   SIGHUP ───────────► each:      came()   becomes readable until take()  "read it all again"
 //! ```
+//! SIGHUP can come any number of times, and several servers may want to know, each on its own: so
+//! one descriptor is written to and never read, and everybody watches it through an edge-triggered
+//! `epoll(7)` of their own, which forgets when it is told to, without taking anything away from
+//! the others.
+//!
 //! A mask is inherited through every exec, so a program may be started with these signals blocked
 //! by somebody who never knew; the thread that begins to take them lets them through.
 //!
-//! What it deliberately does not do: anything with other signals, or with the masks of other
-//! threads.
+//! What it deliberately does not do: take a signal before somebody asks for it, or anything with
+//! other signals, or with the masks of other threads.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::OnceLock;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::sys::signal::{self, Handlers};
 
@@ -32,8 +39,7 @@ pub struct StopSignals(&'static Handlers);
 /// `EMFILE`, `ENFILE` out of descriptors.
 pub fn stop_signals() -> io::Result<StopSignals> {
     static HANDLERS: OnceLock<Handlers> = OnceLock::new();
-    static FIRST: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_at_a_time = FIRST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one_at_a_time = lock();
     if let Some(handlers) = HANDLERS.get() {
         return Ok(StopSignals(handlers));
     }
@@ -41,6 +47,40 @@ pub fn stop_signals() -> io::Result<StopSignals> {
     let handlers = HANDLERS.get_or_init(|| handlers);
     signal::install(handlers)?;
     Ok(StopSignals(handlers))
+}
+
+/// The requests to read settings again, as one who waits for them sees them: each has its own.
+#[derive(Debug)]
+pub struct HangUps(OwnedFd);
+
+/// Begins to take SIGHUP for the whole process, instead of dying of it, and unblocks it in the
+/// calling thread. Each answer tells of those that come after the call.
+///
+/// A process that was started with SIGHUP ignored, as `nohup(1)` does, takes it all the same, since
+/// that is how a server is told to reload.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` out of descriptors.
+pub fn hang_ups() -> io::Result<HangUps> {
+    static TOLD: OnceLock<OwnedFd> = OnceLock::new();
+    let _one_at_a_time = lock();
+    let told = match TOLD.get() {
+        Some(told) => told,
+        None => {
+            let told = signal::eventfd()?;
+            TOLD.get_or_init(|| told)
+        }
+    };
+    signal::install_hang_up(told)?;
+    let mine = HangUps(signal::edge_of(told.as_fd())?);
+    // What came before is not this one's.
+    mine.take()?;
+    Ok(mine)
+}
+
+fn lock() -> impl Sized {
+    static FIRST: Mutex<()> = Mutex::new(());
+    FIRST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// For tests of what an interruption does: SIGUSR1 interrupts system calls from now on. Not part
@@ -70,5 +110,22 @@ impl StopSignals {
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         signal::first_signal()
+    }
+}
+
+impl HangUps {
+    /// Readable from a SIGHUP on, until [`take`](HangUps::take) is called.
+    #[must_use]
+    pub fn came(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Whether any came since the last call. Several that come close together may count as one, as
+    /// with every signal.
+    ///
+    /// # Errors
+    /// None.
+    pub fn take(&self) -> io::Result<bool> {
+        signal::take_edge(self.0.as_fd())
     }
 }
