@@ -31,7 +31,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
     let address = global.address(matches)?.expect("the grammar demands an address");
-    if matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::Vsock(..)) {
+    if matches!(
+        address.place,
+        Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_) | Place::Vsock(..)
+    ) {
         let why = format!("connect {address}: cannot connect there (try 127.0.0.1:7007)");
         return Err(Failure::new(Exit::Usage, why));
     }

@@ -64,7 +64,10 @@ fn answers(engine: Engine, paint: Paint) -> String {
 /// found behind it.
 pub(crate) fn address(matches: &ArgMatches, global: &Global) -> Result {
     let address = global.address(matches)?.expect("the grammar demands an address");
-    let network = !matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::Vsock(..));
+    let network = !matches!(
+        address.place,
+        Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_) | Place::Vsock(..)
+    );
     let resolved = if network { global.resolve(&address) } else { Ok(Vec::new()) };
     let found: Vec<String> = match &resolved {
         Ok(endpoints) => endpoints.iter().map(|end| end.address.to_string()).collect(),
@@ -112,6 +115,7 @@ fn parts(address: &Address) -> Vec<(&'static str, String)> {
             parts.push(("port", port.to_string()));
         }
         Place::Descriptor(number) => parts.push(("descriptor", number.to_string())),
+        Place::DescriptorName(name) => parts.push(("descriptor", name.clone())),
         Place::Stdio => parts.push(("stdio", "standard input and output".into())),
     }
     parts

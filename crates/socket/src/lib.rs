@@ -18,6 +18,7 @@
 //! | [`errors`] | what went wrong, and how to ask it |
 //! | [`options`] | every socket option, one row each |
 //! | [`poll()`] | wait for several descriptors at once |
+//! | [`inherited_block`] | sockets that this process was started with; [`Socket::inherited`] |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
 //! | [`seam`] | the one place where a blocking call meets whoever runs it |
 //!
@@ -55,6 +56,7 @@ mod flag_set;
 pub mod fuzz;
 mod happy_eyeballs;
 mod identity;
+mod inherited;
 mod kinds;
 mod loopback_pair;
 mod makefile;
@@ -85,6 +87,7 @@ pub use everyday::{
     TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSeqpacket,
     UnixSeqpacketListener, UnixStream,
 };
+pub use inherited::inherited_block;
 pub use kinds::{Family, Protocol, Type};
 pub use makefile::{SocketReader, SocketWriter};
 pub use message::{

@@ -45,6 +45,8 @@ const READ: &[(&str, &str)] = &[
     ("vsock://4294967295:4294967295", "vsock://4294967295:4294967295"),
     ("-", "-"),
     ("fd:3", "fd:3"),
+    ("fd:web", "fd:web"),
+    ("fd:my web/1.socket", "fd:my web/1.socket"),
 ];
 
 /// Text, and the whole refusal.
@@ -114,7 +116,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("fd:", "address \"fd:\": \"\" is not a descriptor number (try fd:3)"),
     ("fd:-1", "address \"fd:-1\": \"-1\" is not a descriptor number (try fd:3)"),
     ("fd:+1", "address \"fd:+1\": \"+1\" is not a descriptor number (try fd:3)"),
-    ("fd:x", "address \"fd:x\": \"x\" is not a descriptor number (try fd:3)"),
+    ("fd:3x", "address \"fd:3x\": \"3x\" is not a descriptor number (try fd:3)"),
+    ("fd:a:b", "address \"fd:a:b\": \"a:b\" is not a descriptor's name (try fd:web)"),
+    ("fd:ä", "address \"fd:ä\": \"ä\" is not a descriptor's name (try fd:web)"),
 ];
 
 #[test]

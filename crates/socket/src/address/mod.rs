@@ -1,7 +1,7 @@
 //! Addresses as people write them, and one parser for all of them.
 //!
 //! ```text
-//!   address  = [ scheme "://" ] place  |  "-"  |  "fd:" number
+//!   address  = [ scheme "://" ] place  |  "-"  |  "fd:" number  |  "fd:" name
 //!   scheme   = tcp tcp4 tcp6 udp udp4 udp6 unix unixgram unixseq vsock http
 //!   place    = host ":" port  |  "[" IPv6 [ "%" zone ] "]" ":" port  |  ":" port  |  port
 //!            | "unix:" path  |  a path with "/"  |  "@" abstract name  |  cid ":" port   (vsock)
@@ -53,8 +53,11 @@ pub enum Place {
     Unix(UnixAddr),
     /// A virtual machine (context id) and a port. `vsock(7)`.
     Vsock(u32, u32),
-    /// A descriptor that is open already.
+    /// A descriptor that is open already: `fd:3`.
     Descriptor(u32),
+    /// A descriptor, or several, that are open already, by the name that whoever started this
+    /// process gave them: `fd:web`. `sd_listen_fds_with_names(3)`.
+    DescriptorName(String),
     /// Standard input and output: `-`.
     Stdio,
 }
@@ -160,7 +163,7 @@ impl Address {
             }
             Place::Unix(name) => Ok(one(SockAddr::Unix(name.clone()))),
             Place::Vsock(cid, port) => Ok(one(VsockAddr::new(*cid, *port).into())),
-            Place::Descriptor(_) | Place::Stdio => {
+            Place::Descriptor(_) | Place::DescriptorName(_) | Place::Stdio => {
                 Err(ResolveError::unsupported(&self.to_string()))
             }
         }
@@ -191,6 +194,7 @@ impl fmt::Display for Address {
                 write!(f, "{word}{cid}:{port}")
             }
             Place::Descriptor(number) => write!(f, "fd:{number}"),
+            Place::DescriptorName(name) => write!(f, "fd:{name}"),
             Place::Stdio => f.write_str("-"),
         }
     }

@@ -48,10 +48,8 @@ fn parse(text: &str) -> Result<Address, String> {
     if text == "-" {
         return Ok(Address { scheme: None, place: Place::Stdio });
     }
-    if let Some(number) = text.strip_prefix("fd:") {
-        let why = || format!("\"{number}\" is not a descriptor number (try fd:3)");
-        let number = digits(number).ok_or_else(why)?;
-        return Ok(Address { scheme: None, place: Place::Descriptor(number) });
+    if let Some(which) = text.strip_prefix("fd:") {
+        return Ok(Address { scheme: None, place: descriptor(which)? });
     }
     let (scheme, place) = match text.split_once("://") {
         Some((word, place)) => (Some(scheme(word)?), place),
@@ -75,6 +73,23 @@ fn scheme(word: &str) -> Result<Scheme, String> {
         format!("\"{word}\" is not a scheme (one of {})", words.join(" "))
     })
 }
+
+/// A number, or a name as systemd allows them: some printable ASCII without a colon. What begins
+/// like a number is meant as one.
+fn descriptor(which: &str) -> Result<Place, String> {
+    if which.is_empty() || which.starts_with(|first: char| matches!(first, '0'..='9' | '+' | '-')) {
+        let why = || format!("\"{which}\" is not a descriptor number (try fd:3)");
+        return digits(which).map(Place::Descriptor).ok_or_else(why);
+    }
+    let fits = |byte: u8| matches!(byte, b' '..=b'~') && byte != b':';
+    match which.len() <= DESCRIPTOR_NAME_MAX && which.bytes().all(fits) {
+        true => Ok(Place::DescriptorName(which.to_owned())),
+        false => Err(format!("\"{which}\" is not a descriptor's name (try fd:web)")),
+    }
+}
+
+/// The longest name of a descriptor in bytes. `sd_pid_notify_with_fds(3)`, `FDNAME`.
+const DESCRIPTOR_NAME_MAX: usize = 255;
 
 fn unix(name: &str) -> Result<Place, String> {
     let (address, length) = match name.strip_prefix('@') {
