@@ -35,14 +35,17 @@ pub(crate) fn program() -> Command {
 
 /// The grammar of addresses, in short.
 const ADDRESS_HELP: &str = "[SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH \
-                            or @NAME; schemes: tcp udp unix unixgram, tcp4 udp6 and so on";
+                            or @NAME; schemes: tcp udp unix unixgram, tcp4 udp6 and so on; \
+                            serve also takes fd:NUMBER and fd:NAME, a socket passed to it";
 
 fn serve() -> Command {
     Command::new("serve")
         .about("Serve one service, or all of them on loopback")
         .after_help(
             "Without a service it is the board: every service on loopback, on its default port \
-             or on the next free one.",
+             or on the next free one. Sockets that a service manager passes (LISTEN_FDS) are served \
+             in their place, by the service's name, and the manager is told when all is ready \
+             (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.",
         )
         .subcommand_value_name("SERVICE")
         .subcommand_help_heading("Services")

@@ -1,15 +1,17 @@
 //! `serve` alone: the board, every service at once on loopback.
 //!
 //! Each takes its own port; if somebody has that, the next free one that no other service calls its
-//! own, and says so. Once all accept connections, a table shows where and what to try.
+//! own, and says so. A service for which a service manager has passed sockets, by its name, takes
+//! those instead. Once all accept connections, a table shows where and what to try.
 
-use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use services::{Row, Settings};
+use switchboard::activation;
 use switchboard::socket::{Host, Place};
-use switchboard::{Address, Event, Server};
+use switchboard::{Address, Event, Server, Socket};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::log::{Log, runs_on};
@@ -31,11 +33,18 @@ pub(crate) fn run(options: &ServerOptions, global: &Global) -> Result {
         paint: Paint::stderr(global),
         listed: Mutex::default(),
     });
-    let configured = || {
-        let board = Arc::clone(&board);
-        options.server().with_events(move |event| board.event(event))
-    };
-    let (server, listed) = bind(configured, global, options.lan)?;
+    let told = Arc::clone(&board);
+    let mut server = options.server().with_events(move |event| told.event(event));
+    let mut activated = activation::sockets()?;
+    let mut listed = Vec::new();
+    for row in services::ALL {
+        let own = serve::take_own(row, &mut activated);
+        listed.push(match own.is_empty() {
+            true => bind(&mut server, row, global, options.lan)?,
+            false => adopt(&mut server, row, own)?,
+        });
+    }
+    serve::tell_left(&activated);
     *board.listed.lock().unwrap_or_else(PoisonError::into_inner) = listed;
     serve::serve(server, &log)
 }
@@ -68,51 +77,55 @@ impl Board {
 }
 
 /// Where a service is.
-type Listed = (&'static Row, Vec<Address>);
+struct Listed {
+    row: &'static Row,
+    addresses: Vec<Address>,
+    /// Whether the sockets were passed to us.
+    activated: bool,
+}
 
-/// Binds all services. `bind` takes the server with it when it fails, so that after a port that is
-/// taken everything begins again, without that port.
-fn bind(
-    configured: impl Fn() -> Server,
-    global: &Global,
-    lan: bool,
-) -> Result<(Server, Vec<Listed>)> {
-    let mut ports: Vec<u16> = services::ALL.iter().map(|row| row.port).collect();
-    let own: HashSet<u16> = ports.iter().copied().collect();
-    'again: loop {
-        let (mut server, mut places) = (configured(), Vec::new());
-        for (row, port) in services::ALL.iter().copied().zip(&mut ports) {
-            let addresses = serve::standard(row, *port, global, lan);
-            for address in &addresses {
-                let service = serve::make(row, &Settings::new(row.settings))?;
-                server = match server.bind(address, service) {
-                    Ok(server) => server,
-                    Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                        let next = (*port..row.port + PORTS_TRIED).skip(1);
-                        let next = next.into_iter().find(|port| !own.contains(port));
-                        *port = next.ok_or_else(|| Failure::from(error))?;
-                        continue 'again;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-            }
-            places.push((row, addresses));
+/// Binds a service, on its own port or on the next free one that no other calls its own.
+fn bind(server: &mut Server, row: &'static Row, global: &Global, lan: bool) -> Result<Listed> {
+    let others = |port: &u16| services::ALL.iter().any(|other| other.port == *port);
+    let next = (row.port + 1..row.port + PORTS_TRIED).filter(|port| !others(port));
+    let mut ports = [row.port].into_iter().chain(next).peekable();
+    while let Some(port) = ports.next() {
+        let addresses = serve::standard(row, port, global, lan);
+        let service = serve::make(row, &Settings::new(row.settings))?;
+        match server.bind_all(&addresses, service) {
+            Ok(_) => return Ok(Listed { row, addresses, activated: false }),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && ports.peek().is_some() => {}
+            Err(error) => return Err(error.into()),
         }
-        return Ok((server, places));
     }
+    unreachable!("the last port is bound or an error")
+}
+
+/// Serves a service at the sockets that were passed for it.
+fn adopt(server: &mut Server, row: &'static Row, own: Vec<Socket>) -> Result<Listed> {
+    let before = server.addresses().len();
+    for socket in own {
+        serve::adopt(server, row, socket, &Settings::new(row.settings))?;
+    }
+    Ok(Listed { row, addresses: server.addresses().split_off(before), activated: true })
 }
 
 fn show(places: &[Listed], engine: &str, paint: Paint) {
     let mut hosts = Vec::new();
     let mut rows = vec![vec!["SERVICE".into(), "ADDRESS".into(), "TRY".into()]];
-    for (row, addresses) in places {
+    for Listed { row, addresses, activated } in places {
         for (index, address) in addresses.iter().enumerate() {
-            let Place::Inet(host, port) = &address.place else { continue };
-            hosts.push(host.to_string());
-            if index == 0 && *port != row.port {
-                let (name, own) = (row.name, row.port);
-                note(&format!("switchboard: {name}: port {own} is taken, using {port}"));
+            match &address.place {
+                Place::Inet(_, port) if index == 0 && *port != row.port && !activated => {
+                    let (name, own) = (row.name, row.port);
+                    note(&format!("switchboard: {name}: port {own} is taken, using {port}"));
+                }
+                _ => {}
             }
+            hosts.push(match &address.place {
+                Place::Inet(host, _) => host.to_string(),
+                _ => address.to_string(),
+            });
             let (name, line) = match index {
                 0 => (row.name, example(row, address)),
                 _ => ("", format!("switchboard connect {}", here(address))),
@@ -129,7 +142,9 @@ fn show(places: &[Listed], engine: &str, paint: Paint) {
 /// The line that tries a service, for where it is now.
 fn example(row: &Row, address: &Address) -> String {
     let address = here(address);
-    let Place::Inet(host, port) = &address.place else { return String::new() };
+    let Place::Inet(host, port) = &address.place else {
+        return format!("switchboard connect {address}");
+    };
     let loopback = Address { scheme: None, ..address.clone() };
     let short = match host {
         Host::Ip(ip) if *ip == Ipv4Addr::LOCALHOST => port.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! | level | events |
 //! |---|---|
-//! | `-q` | what is wrong with the server: accepts that fail, panics |
+//! | `-q` | what is wrong with the server: accepts and reloads that fail, panics |
 //! | standard | and listening, connections opened, closed and refused, the drain |
 //! | `-v` | and every message |
 //!
@@ -65,7 +65,13 @@ impl Log {
 
     /// Tells an event.
     pub(crate) fn event(&self, event: &Event<'_>) {
-        let serious = matches!(event, Event::AcceptFailed { .. } | Event::Panicked { .. });
+        let serious = matches!(
+            event,
+            Event::AcceptFailed { .. }
+                | Event::Panicked { .. }
+                | Event::Reloaded { error: Some(_) }
+                | Event::NotifyFailed { .. }
+        );
         if self.quiet && !serious {
             return;
         }
@@ -145,6 +151,13 @@ impl Log {
                 let message = visible(message.as_bytes()).replace('\n', "\\n");
                 format!("{} {}: {message}", self.who(connection), paint.red("handler panicked"))
             }
+            Event::Reloaded { error: None } => "switchboard: reloaded".into(),
+            Event::Reloaded { error: Some(error) } => {
+                format!("switchboard: reload: {}", plain(error))
+            }
+            Event::NotifyFailed { error } => {
+                format!("switchboard: cannot tell the service manager: {}", plain(error))
+            }
             Event::DrainBegan { open, grace } => match open {
                 0 => return None,
                 _ => format!(
@@ -217,6 +230,11 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
         Event::Panicked { connection, message } => {
             of("panicked", connection).text("message", message)
         }
+        Event::Reloaded { error: None } => Object::new("reloaded"),
+        Event::Reloaded { error: Some(error) } => {
+            Object::new("reload_failed").text("reason", &plain(error))
+        }
+        Event::NotifyFailed { error } => Object::new("notify_failed").text("reason", &plain(error)),
         Event::DrainBegan { open, grace } => Object::new("drain_began")
             .number("open", count(*open))
             .number("grace_us", grace.as_micros()),

@@ -3,15 +3,17 @@
 //! Without an address it listens wherever its row says, on loopback; `serve` alone is the board.
 //! Running a server is the same for both and is at the end of this file.
 
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use clap::ArgMatches;
 use services::{Form, Row, Settings};
+use switchboard::activation::{self, Activated};
 use switchboard::socket::names::interface_addresses;
 use switchboard::socket::signal::stop_signals;
 use switchboard::socket::{Family, Host, Interest, Place, Poll, Scheme, poll};
-use switchboard::{Address, Deadline, Event, Server};
+use switchboard::{Address, Control, Deadline, Event, Server, Socket};
 
 use crate::board;
 use crate::exit::{Exit, Failure, Result};
@@ -34,14 +36,6 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
 
 fn one(row: &Row, matches: &ArgMatches, global: &Global, options: &ServerOptions) -> Result {
     let settings = settings(row, matches)?;
-    let addresses = match global.address(matches)? {
-        Some(address) => vec![checked(row, address, global, options.lan)?],
-        None => standard(row, row.port, global, options.lan),
-    };
-    if options.port_file.is_some() && !matches!(addresses[0].place, Place::Inet(..)) {
-        let why = format!("--port-file: {} has no port", addresses[0]);
-        return Err(Failure::new(Exit::Usage, why));
-    }
     let log = Arc::new(Log::new(global, false));
     let port_file = Arc::new(PortFile::new(options.port_file.clone()));
     let events = {
@@ -55,12 +49,73 @@ fn one(row: &Row, matches: &ArgMatches, global: &Global, options: &ServerOptions
         }
     };
     let mut server = options.server().with_events(events);
-    for address in &addresses {
-        server = server.bind(address, make(row, &settings)?)?;
+    match global.address(matches)? {
+        Some(Address { place: Place::Descriptor(number), .. }) => {
+            adopt(&mut server, row, activation::descriptor(number)?, &settings)?;
+        }
+        Some(Address { place: Place::DescriptorName(name), .. }) => {
+            adopt(&mut server, row, activation::named(&name)?, &settings)?;
+        }
+        Some(address) => {
+            let address = checked(row, address, global, options.lan)?;
+            refuse_port_file(options, &address)?;
+            server.bind(&address, make(row, &settings)?)?;
+        }
+        None => {
+            let own = own_or_any(row)?;
+            if own.is_empty() {
+                let addresses = standard(row, row.port, global, options.lan);
+                server.bind_all(&addresses, make(row, &settings)?)?;
+            }
+            own.into_iter().try_for_each(|one| adopt(&mut server, row, one, &settings))?;
+        }
     }
+    refuse_port_file(options, &server.addresses()[0])?;
     let ended = serve(server, &log);
     port_file.remove();
     ended
+}
+
+/// A port file can only be written where there is a port.
+fn refuse_port_file(options: &ServerOptions, address: &Address) -> Result {
+    match options.port_file.is_some() && !matches!(address.place, Place::Inet(..)) {
+        true => Err(Failure::new(Exit::Usage, format!("--port-file: {address} has no port"))),
+        false => Ok(()),
+    }
+}
+
+/// The sockets that a service manager passed to a server of one service: those of its name, or if
+/// none has it all of them, since there is nobody else they could be for.
+fn own_or_any(row: &Row) -> Result<Vec<Socket>> {
+    let mut activated = activation::sockets()?;
+    let own = take_own(row, &mut activated);
+    if own.is_empty() {
+        return Ok(activated.into_iter().map(|one| one.socket).collect());
+    }
+    tell_left(&activated);
+    Ok(own)
+}
+
+/// Takes the sockets that a service manager passed for a service: those of its name, as systemd
+/// has it with `.socket` behind it unless told otherwise.
+pub(crate) fn take_own(row: &Row, activated: &mut Vec<Activated>) -> Vec<Socket> {
+    let is_own =
+        |one: &mut Activated| one.name.strip_suffix(".socket").unwrap_or(&one.name) == row.name;
+    activated.extract_if(.., is_own).map(|one| one.socket).collect()
+}
+
+/// Says which sockets were passed to us in vain: their clients would wait for ever.
+pub(crate) fn tell_left(activated: &[Activated]) {
+    for Activated { name, .. } in activated {
+        note(&format!("switchboard: socket \"{name}\" is of no service here"));
+    }
+}
+
+/// Serves a service at a socket that was passed to us, if it speaks that kind.
+pub(crate) fn adopt(server: &mut Server, row: &Row, socket: Socket, settings: &Settings) -> Result {
+    server.bind_socket(socket, make(row, settings)?)?;
+    let address = server.addresses().pop().expect("it has just been added");
+    speaks(row, &address, address.scheme.unwrap_or(Scheme::Tcp))
 }
 
 /// What the command line set of a service.
@@ -98,21 +153,29 @@ pub(crate) fn standard(row: &Row, port: u16, global: &Global, lan: bool) -> Vec<
 
 /// The given address, with the service's usual scheme if it has none.
 fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Result<Address> {
-    let no = |why: String| Failure::new(Exit::Usage, format!("serve {} {why}", row.name));
-    if matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::Vsock(..)) {
-        return Err(no(format!("{address}: cannot listen there (try 127.0.0.1:{})", row.port)));
+    if matches!(address.place, Place::Stdio | Place::Vsock(..)) {
+        let (name, port) = (row.name, row.port);
+        let why = format!("serve {name} {address}: cannot listen there (try 127.0.0.1:{port})");
+        return Err(Failure::new(Exit::Usage, why));
     }
     let scheme = address.scheme.unwrap_or_else(|| global.scheme(row.schemes[0]));
-    if !row.speaks(scheme) {
-        let own: Vec<_> = row.schemes.iter().map(|scheme| scheme.word()).collect();
-        let (word, own) = (scheme.word(), own.join(" or "));
-        return Err(no(format!("{address}: it does not speak {word} (try {own})")));
-    }
+    speaks(row, &address, scheme)?;
     address.scheme = Some(scheme);
     if let (true, Place::Inet(Host::Ip(host), _)) = (lan, &mut address.place) {
         *host = if host.is_loopback() { opened(*host) } else { *host };
     }
     Ok(address)
+}
+
+/// Refuses an address of a kind that the service does not speak.
+fn speaks(row: &Row, address: &Address, scheme: Scheme) -> Result {
+    if row.speaks(scheme) {
+        return Ok(());
+    }
+    let own: Vec<_> = row.schemes.iter().map(|scheme| scheme.word()).collect();
+    let (name, word, own) = (row.name, scheme.word(), own.join(" or "));
+    let why = format!("serve {name} {address}: it does not speak {word} (try {own})");
+    Err(Failure::new(Exit::Usage, why))
 }
 
 /// All addresses of the same family.
@@ -158,7 +221,9 @@ fn needs_a_zone(ip: &IpAddr) -> bool {
 
 /// Serves until asked to stop, and says how that went.
 pub(crate) fn serve(server: Server, log: &Log) -> Result {
-    log.controls(server.control());
+    let control = server.control();
+    log.controls(control.clone());
+    let mut server = server.with_reload(hang_up(control));
     let ended = server.serve_forever();
     if let Some(exit) = second_signal() {
         return Err(Failure::quiet(exit));
@@ -167,6 +232,22 @@ pub(crate) fn serve(server: Server, log: &Log) -> Result {
         true => Failure::new(Exit::No, error.to_string()),
         false => error.into(),
     })
+}
+
+/// What SIGHUP means here. Sent by somebody: read everything again, of which there is nothing yet
+/// but to say so. Sent by the kernel, since the terminal has gone that the server was started from:
+/// end, as every program at a terminal does. A terminal that has gone is no terminal any more.
+fn hang_up(control: Control) -> impl FnMut() -> io::Result<()> + Send {
+    let at_terminal =
+        || io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
+    let started_at_terminal = at_terminal();
+    move || {
+        if started_at_terminal && !at_terminal() {
+            control.shutdown();
+            return Err(io::Error::other("the terminal has gone, so the server ends"));
+        }
+        Ok(())
+    }
 }
 
 /// The exit code of a server that was told twice to stop.

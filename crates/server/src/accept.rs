@@ -24,11 +24,13 @@ use socket::seam::{Memory, Watch, sleep, wait_any};
 use socket::signal::StopSignals;
 use socket::{Deadline, Interest, SockAddr, Socket};
 
+use crate::caught::caught;
+use crate::engine::Serving;
 use crate::error::{Error, Result, is_resource_limit};
 use crate::event::{Event, Refusal};
 use crate::listener::{Bound, Listener, Site};
 use crate::request::Request;
-use crate::running::{Door, Reservation, Running};
+use crate::running::{Door, One, Reservation, Running};
 
 /// How many connections one listener may hand over before the others get their turn.
 const TURN: usize = 64;
@@ -53,6 +55,10 @@ pub(crate) struct AcceptLoop {
     spare: Option<File>,
     reported: Option<Instant>,
     packet: Vec<u8>,
+    /// At least how often to call `service_actions`; only one loop has such a clock.
+    poll_interval: Option<Duration>,
+    /// Until when to wait for the only request, where only one is served.
+    one_by: Option<Deadline>,
 }
 
 /// A listener as one accept loop sees it.
@@ -67,6 +73,10 @@ impl Entrance {
     fn socket(&self) -> &Socket {
         self.copy.as_ref().unwrap_or(&self.bound.socket)
     }
+
+    fn act(&self) {
+        let _ = caught(|| self.site.service.service_actions());
+    }
 }
 
 /// The system is short of something.
@@ -77,15 +87,11 @@ struct Shortage {
 }
 
 impl AcceptLoop {
-    /// A loop over `listeners`. All loops of a server must exist before the first one runs.
-    /// `shared`: whether there are several.
-    pub(crate) fn new(
-        running: Arc<Running>,
-        listeners: &[Listener],
-        signals: Option<StopSignals>,
-        max_packet_size: usize,
-        shared: bool,
-    ) -> io::Result<AcceptLoop> {
+    /// Loop number `index` of `count`. All loops of a server must exist before the first one runs.
+    pub(crate) fn new(serving: &Serving, index: usize, count: usize) -> io::Result<AcceptLoop> {
+        let Serving { listeners, signals, max_packet_size, poll_interval, one_by, .. } = serving;
+        let running = Arc::clone(&serving.running);
+        let shared = count > 1;
         let entrance = |listener: &Listener| {
             let Listener { bound, site } = listener.clone();
             let copy = if shared { Some(bound.socket.try_clone()?) } else { None };
@@ -98,30 +104,60 @@ impl AcceptLoop {
             running,
             door,
             entrances,
-            signals,
+            signals: *signals,
             memories: Default::default(),
             shortage: None,
             spare: File::open("/dev/null").ok(),
             reported: None,
-            packet: vec![0; max_packet_size],
+            packet: vec![0; *max_packet_size],
+            poll_interval: poll_interval.filter(|_| index == 0),
+            one_by: *one_by,
         })
     }
 
     /// Accepts until the server is asked to stop, then takes what already waits, and closes the
     /// listeners.
     pub(crate) fn run(mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
-        self.serve(process)
+        match self.one_by {
+            None => self.serve(process),
+            Some(deadline) => self.serve_one(deadline, process),
+        }
     }
 
     fn serve(&mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
+        self.running.begin_accepting();
         while !self.stop_asked()? {
-            for index in self.wait()? {
+            let deadline = self.poll_interval.into();
+            for index in self.wait(deadline)? {
                 let entrance = Arc::clone(&self.entrances[index]);
-                self.take(&entrance, process)?;
+                self.take(&entrance, TURN, process)?;
             }
+            self.entrances.iter().for_each(|entrance| entrance.act());
         }
         for entrance in self.entrances.clone() {
-            self.take(&entrance, process)?;
+            self.take(&entrance, TURN, process)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for one request until `deadline`, and processes it.
+    fn serve_one(
+        &mut self,
+        deadline: Deadline,
+        process: &mut dyn FnMut(Request) -> io::Result<()>,
+    ) -> Result {
+        while !self.stop_asked()? {
+            let ready = self.wait(deadline)?.first().copied();
+            if let Some(index) = ready {
+                let entrance = Arc::clone(&self.entrances[index]);
+                if self.take(&entrance, 1, process)? {
+                    let _ = self.running.one.set(One::Came);
+                    return Ok(());
+                }
+            } else if deadline.remaining() == Some(Duration::ZERO) {
+                let _ = self.running.one.set(One::Expired);
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -133,8 +169,9 @@ impl AcceptLoop {
         Ok(self.signals.is_some_and(|signals| signals.signal().is_some()))
     }
 
-    /// Sleeps until a listener has something, and says which; or none, if something else happened.
-    fn wait(&mut self) -> Result<Vec<usize>> {
+    /// Sleeps until a listener has something, and says which; or none, if something else happened
+    /// or `limit` has passed.
+    fn wait(&mut self, limit: Deadline) -> Result<Vec<usize>> {
         let (armed, deadline) = match &self.shortage {
             Some(shortage) => {
                 let over = Instant::now() >= shortage.until;
@@ -143,7 +180,7 @@ impl AcceptLoop {
             None => (true, Deadline::Never),
         };
         let armed = self.running.ask_for_room(&self.door) && armed;
-        match self.wait_for_any(armed, deadline) {
+        match self.wait_for_any(armed, deadline.earlier(limit)) {
             // To wait takes memory too. Without it there is only sleep.
             Err(error) if is_resource_limit(&error) => {
                 if let Some(entrance) = self.entrances.first().cloned() {
@@ -183,33 +220,34 @@ impl AcceptLoop {
         Ok(ready.map(|(index, _)| index).collect())
     }
 
-    /// Takes what waits at a listener, one turn's worth.
+    /// Takes what waits at a listener, up to `most` of it; whether there was anything.
     fn take(
         &mut self,
         entrance: &Entrance,
+        most: usize,
         process: &mut dyn FnMut(Request) -> io::Result<()>,
-    ) -> Result {
+    ) -> Result<bool> {
         let mut failures = 0;
-        for _ in 0..TURN {
-            let Some(place) = self.running.reserve() else { return Ok(()) };
+        for taken in 0..most {
+            let Some(place) = self.running.reserve() else { return Ok(taken > 0) };
             if self.running.is_time_called() {
-                return Ok(());
+                return Ok(taken > 0);
             }
-            let taken = match entrance.site.datagrams.is_some() {
+            let request = match entrance.site.datagrams.is_some() {
                 true => self.receive(entrance, place),
                 false => self.accept(entrance, place),
             };
-            let outcome = match taken {
+            let outcome = match request {
                 Ok(Some(request)) => process(request),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
             match outcome {
                 Ok(()) => self.shortage = None,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(taken > 0),
                 Err(error) => match self.failed(entrance, error)? {
                     true => failures += 1,
-                    false => return Ok(()),
+                    false => return Ok(true),
                 },
             }
         }
@@ -217,11 +255,12 @@ impl AcceptLoop {
             // Whatever it is, it is not about one connection.
             self.rest(entrance);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn accept(&self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
-        let (socket, peer) = entrance.socket().accept()?;
+        let service = &entrance.site.service;
+        let (socket, peer) = caught(|| service.get_request(entrance.socket()))??;
         Ok(Request::admit(&self.running, &entrance.site, place, Some(socket), peer, None))
     }
 
@@ -240,7 +279,7 @@ impl AcceptLoop {
     /// After a failed accept: whether to try again at once. An error means that the listener is
     /// broken.
     fn failed(&mut self, entrance: &Entrance, error: io::Error) -> Result<bool> {
-        self.running.switches.tally.accept_failed();
+        entrance.site.tally.accept_failed();
         let pause = is_resource_limit(&error).then(|| self.rest(entrance));
         if is_broken(&error) {
             return Err(Error::io("accept", error).at(&entrance.site.address));

@@ -23,6 +23,7 @@ use std::time::Duration;
 use socket::signal::StopSignals;
 use socket::{Deadline, Interest, Poll, poll};
 
+use crate::duties::Duties;
 use crate::event::Event;
 use crate::latch::Latch;
 use crate::running::Running;
@@ -53,37 +54,62 @@ pub(crate) fn watch(
     running: &Arc<Running>,
     signals: Option<StopSignals>,
     ended: &Latch,
+    duties: Duties,
 ) -> io::Result<Drained> {
+    let duties = &duties;
     let switches = &running.switches;
     let asked = signals.map(|signals| signals.asked());
     let again = signals.map(|signals| signals.again());
     let stop = [Some(switches.stop.fd()?), Some(switches.now.fd()?), Some(ended.fd()?), asked];
-    patrol(running, &stop, Deadline::Never)?;
+    patrol(running, duties, &stop, Deadline::Never)?;
 
     running.begin_drain();
     let grace = running.guards.grace;
-    running.tell(&Event::DrainBegan { open: running.open(), grace });
+    let open = running.open();
+    running.tell(&Event::DrainBegan { open, grace });
+    running.notify(&format!("STOPPING=1\nSTATUS=stopping, {open} open"));
     let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
-    if !patrol(running, &over, Deadline::After(grace / 2))? {
+    if !patrol(running, duties, &over, Deadline::After(grace / 2))? {
         running.call_time();
-        patrol(running, &over, Deadline::After(grace / 2))?;
+        patrol(running, duties, &over, Deadline::After(grace / 2))?;
     }
 
+    let drained = cut_remaining(running, duties)?;
+    running.tell(&Event::DrainEnded { cut: drained.cut });
+    Ok(drained)
+}
+
+/// Waits for the end of a server that serves one request, or for `failed`. Nobody is hurried.
+pub(crate) fn watch_one(running: &Arc<Running>, failed: &Latch) -> io::Result<Drained> {
+    let over = [&running.finished, &running.switches.now, failed];
+    let [finished, now, failed] = over.map(|latch| latch.fd());
+    patrol(
+        running,
+        &Duties::none(),
+        &[Some(finished?), Some(now?), Some(failed?)],
+        Deadline::Never,
+    )?;
+    cut_remaining(running, &Duties::none())
+}
+
+/// Cuts off what has not finished, and gives it a moment to notice.
+fn cut_remaining(running: &Running, duties: &Duties) -> io::Result<Drained> {
     let mut drained = Drained::default();
     if running.unfinished() > 0 {
         drained.cut = running.cut_all();
-        patrol(running, &[Some(running.finished.fd()?)], Deadline::After(SECOND_GRACE))?;
+        let finished = [Some(running.finished.fd()?)];
+        patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
         drained.left = running.unfinished();
     }
-    running.tell(&Event::DrainEnded { cut: drained.cut });
     Ok(drained)
 }
 
 /// Waits until one of the descriptors is readable; false when the deadline passed first. Meanwhile
 /// looks now and then for connections that wait for longer than they may, and ends their waiting.
-/// While nothing opens and nothing is open, it sleeps.
+/// While nothing opens and nothing is open, it sleeps, but for its other duties.
 fn patrol(
     running: &Running,
+    duties: &Duties,
     fds: &[Option<BorrowedFd<'_>>],
     deadline: Deadline,
 ) -> io::Result<bool> {
@@ -91,17 +117,19 @@ fn patrol(
     let mut polls: Vec<_> = fds.iter().flatten().map(|fd| Poll::new(*fd, Interest::READ)).collect();
     let watched = polls.len();
     polls.push(Poll::new(running.patrol.fd()?, Interest::READ));
+    polls.extend(duties.came().map(|fd| Poll::new(fd, Interest::READ)));
     let mut opened = None;
     loop {
-        let before = opened.replace(running.switches.tally.snapshot().opened);
+        let before = opened.replace(running.switches.counters().opened);
         let next = match running.patrol_interval() {
             Some(interval) if opened != before || !running.rest_patrol() => {
                 deadline.earlier(Deadline::After(interval))
             }
             _ => deadline,
         };
-        poll(&mut polls, next)?;
+        poll(&mut polls, next.earlier(duties.due()))?;
         running.wake_patrol();
+        duties.perform(running)?;
         if polls[..watched].iter().any(|poll| poll.ready.read) {
             return Ok(true);
         }

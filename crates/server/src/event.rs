@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::iter::Sum;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -88,6 +89,17 @@ pub enum Event<'a> {
         /// For how long already.
         elapsed: Duration,
     },
+    /// The hook of [`with_reload`](crate::Server::with_reload) has run.
+    Reloaded {
+        /// What it failed with, if it did; the server goes on as before.
+        error: Option<&'a io::Error>,
+    },
+    /// The service manager that `NOTIFY_SOCKET` names cannot be told how the server is. Told once;
+    /// the server goes on.
+    NotifyFailed {
+        /// Why.
+        error: &'a io::Error,
+    },
     /// The server takes no more connections and lets the open ones finish.
     DrainBegan {
         /// How many are open.
@@ -100,6 +112,21 @@ pub enum Event<'a> {
         /// How many connections were cut off.
         cut: usize,
     },
+}
+
+impl Event<'_> {
+    /// The connection (or datagram) that it happened to, if it did to one.
+    #[must_use]
+    pub fn connection(&self) -> Option<&Summary> {
+        match self {
+            Event::Opened { connection }
+            | Event::Message { connection, .. }
+            | Event::Closed { connection, .. }
+            | Event::Refused { connection, .. }
+            | Event::Panicked { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
 }
 
 /// Which way bytes went.
@@ -116,6 +143,10 @@ pub enum Direction {
 pub struct Summary {
     /// Its number, from 1, in the order of arrival at this server.
     pub id: u64,
+    /// The listener it arrived at: its index in
+    /// [`Server::addresses`](crate::Server::addresses) and
+    /// [`Control::listeners`](crate::Control::listeners).
+    pub listener: usize,
     /// The name of the service it reached.
     pub service: String,
     /// Where it came from.
@@ -237,6 +268,23 @@ impl Counters {
     }
 }
 
+/// The numbers of several listeners together.
+impl Sum for Counters {
+    fn sum<I: Iterator<Item = Counters>>(all: I) -> Counters {
+        all.fold(Counters::default(), |one, other| Counters {
+            opened: one.opened + other.opened,
+            closed: one.closed + other.closed,
+            refused: one.refused + other.refused,
+            accept_failed: one.accept_failed + other.accept_failed,
+            timed_out: one.timed_out + other.timed_out,
+            panicked: one.panicked + other.panicked,
+            cut: one.cut + other.cut,
+            received: one.received + other.received,
+            sent: one.sent + other.sent,
+        })
+    }
+}
+
 /// The counters while they count: any thread adds, any thread reads.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -305,6 +353,8 @@ pub(crate) fn to_stderr(event: &Event<'_>) {
         Event::Closed { connection, reason: CloseReason::Failed(error), .. } => {
             eprintln!("{} {}: {}", connection.service, connection.peer, plain(error));
         }
+        Event::Reloaded { error: Some(error) } => eprintln!("reload: {}", plain(error)),
+        Event::NotifyFailed { error } => eprintln!("notify: {}", plain(error)),
         _ => {}
     }
 }

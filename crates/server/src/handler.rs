@@ -5,6 +5,8 @@
 
 use std::io;
 
+use socket::{SockAddr, Socket};
+
 use crate::connection::Connection;
 
 /// What happens to one connection, or to one datagram.
@@ -61,6 +63,17 @@ pub trait Handler: Send {
 
 /// What a listener serves. A closure over a [`Connection`] is a service; so is what
 /// [`per_connection`] makes of a function that makes handlers.
+///
+/// Besides [`handler`](Service::handler) everything has a default. In the order in which a server
+/// calls them, for one listener and one request:
+///
+/// ```text
+///   bind ──► server_bind ──► server_activate                              server_close
+///   each turn of the accept loop ──► service_actions
+///   get_request ──► verify_request ──► handler: setup, handle, finish
+///       ──► handle_error (if it failed) ──► shutdown_request ──► close_request
+/// ```
+/// A hook that panics closes the connection it was about, at most.
 pub trait Service: Send + Sync + 'static {
     /// Makes the handler of one connection.
     fn handler(&self) -> Box<dyn Handler + '_>;
@@ -68,6 +81,48 @@ pub trait Service: Send + Sync + 'static {
     /// Its name in events, errors and thread names.
     fn name(&self) -> &str {
         "service"
+    }
+
+    /// Comes before the socket is bound: the place to set options. Not for a socket that was bound
+    /// by somebody else.
+    ///
+    /// # Errors
+    /// End the binding; the socket is closed.
+    fn server_bind(&self, socket: &Socket) -> io::Result<()> {
+        let _ = socket;
+        Ok(())
+    }
+
+    /// Comes when the socket is bound and before it listens.
+    ///
+    /// # Errors
+    /// As for [`server_bind`](Service::server_bind).
+    fn server_activate(&self, socket: &Socket) -> io::Result<()> {
+        let _ = socket;
+        Ok(())
+    }
+
+    /// Comes when the listener is closed and the last request is done, and after a failed
+    /// binding.
+    fn server_close(&self) {}
+
+    /// Comes after each turn of the accept loop: when something was accepted, when a connection
+    /// made room, and at least once in every
+    /// [`poll_interval`](crate::Server::with_poll_interval) if there is one. It runs between two
+    /// accepts, so it should be quick. A server with several accept loops calls it from each.
+    fn service_actions(&self) {}
+
+    /// Told that [`handle_request`](crate::Server::handle_request) has waited in vain.
+    fn handle_timeout(&self) {}
+
+    /// Takes a waiting connection from the listener. Not called for datagrams, which the server
+    /// receives itself. It must not wait: the listener does not, so a plain accept is right.
+    ///
+    /// # Errors
+    /// As [`Socket::accept`]; `WouldBlock` when none waits after all. What is not a shortage ends
+    /// this one attempt, and is told.
+    fn get_request(&self, listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+        listener.accept()
     }
 
     /// Whether the connection is to be handled at all. A refused one is closed at once.
@@ -80,6 +135,17 @@ pub trait Service: Send + Sync + 'static {
     /// arrives here too, as an error of kind `Other`.
     fn handle_error(&self, connection: &Connection, error: &io::Error) {
         let _ = (connection, error);
+    }
+
+    /// Says to the peer that no more will come, after all of it was sent. By default it closes the
+    /// sending half; a datagram has none.
+    fn shutdown_request(&self, connection: &Connection) {
+        connection.finish_sending();
+    }
+
+    /// Comes last: the connection is closed right after.
+    fn close_request(&self, connection: &Connection) {
+        let _ = connection;
     }
 }
 
@@ -102,12 +168,44 @@ impl Service for Box<dyn Service> {
         (**self).name()
     }
 
+    fn server_bind(&self, socket: &Socket) -> io::Result<()> {
+        (**self).server_bind(socket)
+    }
+
+    fn server_activate(&self, socket: &Socket) -> io::Result<()> {
+        (**self).server_activate(socket)
+    }
+
+    fn server_close(&self) {
+        (**self).server_close();
+    }
+
+    fn service_actions(&self) {
+        (**self).service_actions();
+    }
+
+    fn handle_timeout(&self) {
+        (**self).handle_timeout();
+    }
+
+    fn get_request(&self, listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+        (**self).get_request(listener)
+    }
+
     fn verify_request(&self, connection: &Connection) -> bool {
         (**self).verify_request(connection)
     }
 
     fn handle_error(&self, connection: &Connection, error: &io::Error) {
         (**self).handle_error(connection, error);
+    }
+
+    fn shutdown_request(&self, connection: &Connection) {
+        (**self).shutdown_request(connection);
+    }
+
+    fn close_request(&self, connection: &Connection) {
+        (**self).close_request(connection);
     }
 }
 

@@ -28,6 +28,7 @@
 //! | [`Engine`] | what runs the handlers |
 //! | [`Guards`] | every limit, its default and its reason |
 //! | [`Event`], [`Counters`] | everything that happens |
+//! | [`activation`] | sockets that a service manager has opened for us |
 //! | [`Error`] | what went wrong: operation, address, cause, remedy |
 //!
 //! What it deliberately does not do: speak any protocol, write a log file, or hide the socket
@@ -36,21 +37,29 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod accept;
+pub mod activation;
+mod caught;
 mod connection;
+mod control;
 mod drain;
+mod duties;
 mod engine;
 mod error;
 mod event;
 mod guards;
 mod handler;
 mod latch;
+mod lifecycle;
 mod link;
 mod listener;
+mod notify;
 mod request;
 mod running;
 mod server;
+mod to_address;
 
 pub use connection::{Connection, Writer};
+pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
 pub use coroutine::{blocking, sleep, spawn};
 pub use engine::Engine;
@@ -58,6 +67,12 @@ pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};
 pub use guards::Guards;
 pub use handler::{Handler, Service, per_connection};
-pub use server::{Control, Server, ToAddress};
+pub use server::Server;
 pub use socket;
 pub use socket::{Address, Deadline, SockAddr, Socket};
+pub use to_address::ToAddress;
+
+/// The program in `docs/server.md` is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/server.md")]
+struct FromPython;

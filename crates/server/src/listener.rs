@@ -4,15 +4,24 @@
 //! a right it lacks. Each gets one sentence with the address and what to do. A Unix path left over
 //! by a server that is gone is replaced, but never one on which somebody listens, and never a file
 //! that is not a socket; the path is removed again when the listener goes.
+//!
+//! A socket that somebody else has bound is taken as it is, once it is clear that it can be served.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 
 use socket::errors::BindError;
-use socket::{Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type};
+use socket::{
+    Address, BoundPath, Endpoint, Family, Host, Place, Scheme, SockAddr, Socket, Type, UnixAddr,
+};
 
+use crate::caught::caught;
 use crate::error::{Error, Result};
+use crate::event::Tally;
 use crate::handler::Service;
+use crate::running::{Counted, Switches};
 
 /// A bound socket and what it serves.
 #[derive(Clone)]
@@ -35,10 +44,31 @@ pub(crate) struct Site {
     pub(crate) local: SockAddr,
     /// The same as people write it.
     pub(crate) address: Address,
-    pub(crate) service: Box<dyn Service>,
+    pub(crate) service: Arc<dyn Service>,
     /// The socket through which datagrams are answered; `None` if it takes connections.
     pub(crate) datagrams: Option<Arc<Bound>>,
+    /// Its place in the server's list of numbers.
+    pub(crate) index: usize,
+    /// Its numbers.
+    pub(crate) tally: Arc<Tally>,
+    /// Whether it has been told that it listens.
+    told: AtomicBool,
 }
+
+impl Site {
+    /// Whether nobody has asked this before: who does tells that it listens.
+    pub(crate) fn tell_once(&self) -> bool {
+        !self.told.swap(true, SeqCst)
+    }
+
+    /// Tells the service that its listener is closed.
+    pub(crate) fn closed(&self) {
+        let _ = caught(|| self.service.server_close());
+    }
+}
+
+/// The kernel's limit, `net.core.somaxconn`, cuts this down to what the system allows.
+const REQUEST_QUEUE_SIZE: i32 = 4096;
 
 /// How listeners are made.
 #[derive(Debug, Clone)]
@@ -47,31 +77,84 @@ pub(crate) struct Binding {
     pub(crate) request_queue_size: i32,
     /// `SO_REUSEADDR`.
     pub(crate) allow_reuse_address: bool,
+    /// `SO_REUSEPORT`.
+    pub(crate) allow_reuse_port: bool,
+}
+
+impl Default for Binding {
+    fn default() -> Binding {
+        Binding {
+            request_queue_size: REQUEST_QUEUE_SIZE,
+            allow_reuse_address: true,
+            allow_reuse_port: false,
+        }
+    }
 }
 
 impl Binding {
     /// Binds `address` for `service`: the first of its socket addresses that can be had.
-    pub(crate) fn bind(&self, address: Address, service: Box<dyn Service>) -> Result<Listener> {
+    pub(crate) fn bind(
+        &self,
+        address: Address,
+        service: Arc<dyn Service>,
+        switches: &Switches,
+    ) -> Result<Listener> {
         let unix = matches!(address.place, Place::Unix(_));
         let scheme = if unix { Scheme::Unix } else { Scheme::Tcp };
         let address = address.with_default_scheme(scheme);
         let endpoints = address.resolve().map_err(|error| Error::resolve("bind", error))?;
         let mut failure = None;
         for endpoint in &endpoints {
-            match self.listen(endpoint) {
+            match self.listen(endpoint, &*service) {
                 Ok((socket, path)) => {
-                    return Listener::new(socket, path, &address, service)
+                    return Listener::new(socket, path, &address, service, switches)
                         .map_err(|error| Error::io("bind", error).at(&address));
                 }
                 Err(error) => failure = Some(error),
             }
         }
+        // The socket is closed by now.
+        let _ = caught(|| service.server_close());
         let error = failure.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into());
         let remedy = remedy(&error, &address);
         Err(Error::io("bind", error).at(&address).try_this(remedy))
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> io::Result<(Socket, Option<BoundPath>)> {
+    /// Takes a socket that is bound already.
+    pub(crate) fn adopt(
+        &self,
+        socket: Socket,
+        service: Arc<dyn Service>,
+        switches: &Switches,
+    ) -> Result<Listener> {
+        let address = own_address(&socket).map_err(|error| Error::io("serve", error))?;
+        self.prepare_adopted(&socket, &*service)
+            .and_then(|()| Listener::new(socket, None, &address, service, switches))
+            .map_err(|error| Error::io("serve", error).at(&address))
+    }
+
+    fn prepare_adopted(&self, socket: &Socket, service: &dyn Service) -> io::Result<()> {
+        let stream = socket.kind()? != Type::DGRAM;
+        if stream && !socket.so_acceptconn()? {
+            if socket.getpeername().is_ok() {
+                let why = "it is a connection, not a listener (in systemd: Accept=no)";
+                return Err(io::Error::new(ErrorKind::InvalidInput, why));
+            }
+            caught(|| service.server_activate(socket))??;
+            socket.listen(self.request_queue_size)?;
+        }
+        let inet = matches!(socket.family()?, Family::INET | Family::INET6);
+        if stream && inet {
+            inherited_options(socket)?;
+        }
+        socket.set_blocking(false)
+    }
+
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+        service: &dyn Service,
+    ) -> io::Result<(Socket, Option<BoundPath>)> {
         let socket = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol)?;
         let inet = matches!(endpoint.family, Family::INET | Family::INET6);
         if endpoint.family == Family::INET6 {
@@ -80,11 +163,14 @@ impl Binding {
         }
         if inet && endpoint.kind == Type::STREAM {
             socket.set_so_reuseaddr(self.allow_reuse_address)?;
-            // Accepted sockets inherit both: answers leave at once, vanished peers are found.
-            socket.set_tcp_nodelay(true)?;
-            socket.set_so_keepalive(true)?;
+            inherited_options(&socket)?;
         }
+        if inet && self.allow_reuse_port {
+            socket.set_so_reuseport(true)?;
+        }
+        caught(|| service.server_bind(&socket))??;
         let path = bind(&socket, endpoint)?;
+        caught(|| service.server_activate(&socket))??;
         if endpoint.kind != Type::DGRAM {
             socket.listen(self.request_queue_size)?;
         }
@@ -99,22 +185,67 @@ impl Listener {
         socket: Socket,
         path: Option<BoundPath>,
         asked: &Address,
-        service: Box<dyn Service>,
+        service: Arc<dyn Service>,
+        switches: &Switches,
     ) -> io::Result<Listener> {
         let local = socket.getsockname()?;
-        let place = match &local {
-            SockAddr::Unix(name) => Place::Unix(name.clone()),
-            other => match other.as_inet() {
-                Some(inet) => Place::Inet(Host::Ip(inet.ip()), inet.port()),
-                None => asked.place.clone(),
-            },
-        };
+        let place = place(&local).unwrap_or_else(|| asked.place.clone());
         let address = Address { scheme: asked.scheme, place };
         let datagram = socket.kind()? == Type::DGRAM;
         let bound = Arc::new(Bound { _path: path, socket });
         let datagrams = datagram.then(|| Arc::clone(&bound));
-        Ok(Listener { bound, site: Arc::new(Site { local, address, service, datagrams }) })
+        let (mut listeners, tally) = (switches.listeners(), Arc::<Tally>::default());
+        let index = listeners.len();
+        listeners.push(Counted {
+            address: address.clone(),
+            service: service.name().to_owned(),
+            tally: Arc::clone(&tally),
+        });
+        let told = AtomicBool::new(false);
+        let site = Site { local, address, service, datagrams, index, tally, told };
+        Ok(Listener { bound, site: Arc::new(site) })
     }
+}
+
+/// The place of a socket address, where people write such.
+fn place(address: &SockAddr) -> Option<Place> {
+    Some(match address {
+        SockAddr::Unix(name) => Place::Unix(name.clone()),
+        SockAddr::Vsock(vsock) => Place::Vsock(vsock.cid, vsock.port),
+        other => {
+            let inet = other.as_inet()?;
+            Place::Inet(Host::Ip(inet.ip()), inet.port())
+        }
+    })
+}
+
+/// The address that a socket is bound to.
+fn own_address(socket: &Socket) -> io::Result<Address> {
+    let refused = |why: String| io::Error::new(ErrorKind::InvalidInput, why);
+    let (family, kind, local) = (socket.family()?, socket.kind()?, socket.getsockname()?);
+    let scheme = match (family, kind) {
+        (Family::INET | Family::INET6, Type::STREAM) => Scheme::Tcp,
+        (Family::INET | Family::INET6, Type::DGRAM) => Scheme::Udp,
+        _ => {
+            let fits = |scheme: &&Scheme| scheme.family() == family && scheme.kind() == kind;
+            let why = || refused(format!("a socket of {family} and {kind} cannot be served"));
+            *Scheme::ALL.iter().find(fits).ok_or_else(why)?
+        }
+    };
+    let unbound = match &local {
+        SockAddr::Unix(name) => *name == UnixAddr::Unnamed,
+        other => other.as_inet().is_some_and(|inet| inet.port() == 0),
+    };
+    match place(&local) {
+        Some(place) if !unbound => Ok(Address { scheme: Some(scheme), place }),
+        _ => Err(refused("the socket is not bound to an address".into())),
+    }
+}
+
+/// What accepted sockets inherit: answers leave at once, vanished peers are found.
+fn inherited_options(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_so_keepalive(true)
 }
 
 /// Binds; for a Unix path, makes way if what is there is a leftover, and removes it at the end.

@@ -4,14 +4,12 @@
 //! ended, but not after a `setup` that failed. A panic is caught where it comes out of a handler,
 //! is told, and closes this one connection; the server goes on.
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use coroutine::is_cancel;
 use socket::{SockAddr, Socket};
 
+use crate::caught::{Unwound, caught};
 use crate::connection::{Connection, stopping};
 use crate::event::{Event, Refusal, Summary};
 use crate::handler::Handler;
@@ -40,7 +38,8 @@ impl Request {
     ) -> Option<Request> {
         let (id, place) = running.admit(place, &peer, socket);
         let service = site.service.name().to_owned();
-        let summary = Summary { id, service, peer, datagram: packet.is_some() };
+        let summary =
+            Summary { id, listener: site.index, service, peer, datagram: packet.is_some() };
         match place {
             Ok(place) => Some(Request {
                 running: Arc::clone(running),
@@ -60,7 +59,8 @@ impl Request {
     pub(crate) fn turn_away(running: &Running, site: &Site, peer: SockAddr, why: Refusal) {
         let service = site.service.name().to_owned();
         let datagram = site.datagrams.is_some();
-        let summary = Summary { id: running.number(), service, peer, datagram };
+        let summary =
+            Summary { id: running.number(), listener: site.index, service, peer, datagram };
         running.tell(&Event::Refused { connection: &summary, why });
     }
 
@@ -80,7 +80,7 @@ impl Request {
             }
         };
         let service = &site.service;
-        if !guarded(|| Ok(service.verify_request(&connection))).unwrap_or(false) {
+        if !caught(|| service.verify_request(&connection)).unwrap_or(false) {
             connection.hang_up();
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
             return running.tell(&Event::Refused { connection, why });
@@ -99,10 +99,7 @@ impl Request {
         };
         if let Err(error) = &outcome {
             // Its own panic has nowhere further to go.
-            let _ = guarded(|| {
-                service.handle_error(&connection, error);
-                Ok(())
-            });
+            let _ = caught(|| service.handle_error(&connection, error));
         }
         let closed = connection.close(outcome, panicked);
         place.give_back();
@@ -131,33 +128,15 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs code that is not ours. After a panic its own data may be half changed, but nobody looks at
-/// that again: the handler is dropped and the connection only closed.
-fn guarded<T>(code: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        let failure = match is_cancel(&*payload) {
+/// Runs a step of a handler.
+fn guarded<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    caught(step).unwrap_or_else(|unwound| {
+        Err(match unwound {
             // Its engine unwound it because it would not end.
-            true => Failure::Error(stopping()),
-            false => Failure::Panic(panic_message(&*payload)),
-        };
-        discard(payload);
-        Err(failure)
+            Unwound::Cancelled => Failure::Error(stopping()),
+            Unwound::Panicked(message) => Failure::Panic(message),
+        })
     })
-}
-
-/// Drops what a panic carried. That is not our code either: if it panics, that is caught, and what
-/// that one carries is left alone, since it might go on like this for ever.
-pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
 }
 
 /// How to tell that a request was refused, kept apart from it because the request itself may be

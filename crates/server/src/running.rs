@@ -11,22 +11,22 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use std::time::Duration;
 
 use coroutine::Remote;
-use socket::{SockAddr, Socket, coarse_time};
+use socket::{Address, SockAddr, Socket, coarse_time};
 
+use crate::caught::caught;
 use crate::engine::Engine;
-use crate::event::{Event, Refusal, Tally};
+use crate::event::{Counters, Event, Refusal, Tally};
 use crate::guards::Guards;
 use crate::latch::Latch;
 use crate::link::{Ending, Link, NEVER};
-use crate::request::discard;
+use crate::notify::Notify;
 
 /// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
 #[derive(Debug, Default)]
@@ -35,8 +35,30 @@ pub(crate) struct Switches {
     pub(crate) stop: Latch,
     /// Cut off what is open.
     pub(crate) now: Latch,
+    /// Requests so far.
+    requests: AtomicU64,
     /// The numbers so far.
-    pub(crate) tally: Tally,
+    listeners: Mutex<Vec<Counted>>,
+}
+
+/// A listener in its server's list of numbers, where it stays when it is closed.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    pub(crate) address: Address,
+    pub(crate) service: String,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Switches {
+    /// The listeners, in the order of binding.
+    pub(crate) fn listeners(&self) -> MutexGuard<'_, Vec<Counted>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The numbers of all listeners together.
+    pub(crate) fn counters(&self) -> Counters {
+        self.listeners().iter().map(|listener| listener.tally.snapshot()).sum()
+    }
 }
 
 /// A server while it runs.
@@ -48,7 +70,9 @@ pub(crate) struct Running {
     pub(crate) switches: Arc<Switches>,
     pub(crate) message_events: bool,
     subscriber: Subscriber,
-    next_id: AtomicU64,
+    pub(crate) notify: Notify,
+    /// The tally of each listener.
+    tallies: Vec<Arc<Tally>>,
     /// Places taken.
     open: AtomicUsize,
     /// Places not dropped yet: also those of connections that are closed but not yet told of.
@@ -74,6 +98,17 @@ pub(crate) struct Running {
     pub(crate) finished: Latch,
     /// Set when what is open is cut off.
     pub(crate) cut: Latch,
+    /// How the wait for the only request ended, where only one is served.
+    pub(crate) one: OnceLock<One>,
+}
+
+/// How the wait for the only request ended; if neither way, the server was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum One {
+    /// One came.
+    Came,
+    /// None came in time.
+    Expired,
 }
 
 /// A worker that a handler might keep from all others.
@@ -139,6 +174,7 @@ impl Running {
         switches: Arc<Switches>,
         subscriber: Subscriber,
         message_events: bool,
+        notify: Notify,
     ) -> Running {
         let limit_connections = guards.limit_connections.unwrap_or(engine.limit_connections());
         let limit_connections = limit_connections.max(1);
@@ -146,15 +182,17 @@ impl Running {
         let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
         let limits = limits.into_iter().chain([guards.report_stall]);
         let shortest = limits.map(milliseconds).min().unwrap_or(NEVER);
+        let listeners = switches.listeners().clone();
         Running {
             engine,
             limit_connections,
             limit_per_address: guards.limit_per_address.unwrap_or(quarter).max(1),
             guards,
+            tallies: listeners.into_iter().map(|listener| listener.tally).collect(),
             switches,
             message_events,
             subscriber,
-            next_id: AtomicU64::new(1),
+            notify,
             open: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
             registry: Mutex::default(),
@@ -170,16 +208,17 @@ impl Running {
             patrol: Latch::default(),
             finished: Latch::default(),
             cut: Latch::default(),
+            one: OnceLock::new(),
         }
     }
 
     /// Counts an event and tells it. A subscriber that panics has been heard by the panic hook, and
     /// takes nobody with it.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.switches.tally.count(event);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.subscriber)(event))) {
-            discard(payload);
+        if let Some(connection) = event.connection() {
+            self.tallies[connection.listener].count(event);
         }
+        let _ = caught(|| (self.subscriber)(event));
     }
 
     /// Keeps a place free for whatever comes next; `None` if all are taken.
@@ -197,7 +236,28 @@ impl Running {
 
     /// The number of the next connection, in the order of arrival.
     pub(crate) fn number(&self) -> u64 {
-        self.next_id.fetch_add(1, Relaxed)
+        self.switches.requests.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Tells the service manager, if there is one.
+    pub(crate) fn notify(&self, message: &str) {
+        if let Err(error) = self.notify.send(message) {
+            self.tell(&Event::NotifyFailed { error: &error });
+        }
+    }
+
+    /// An accept loop begins: the first one tells the service manager.
+    pub(crate) fn begin_accepting(&self) {
+        if !self.is_draining() && self.notify.is_first() {
+            let listeners = self.switches.listeners();
+            let first = listeners.first().map(|one| one.address.to_string()).unwrap_or_default();
+            let more = match listeners.len().saturating_sub(1) {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            drop(listeners);
+            self.notify(&format!("READY=1\nSTATUS=serving at {first}{more}"));
+        }
     }
 
     /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for

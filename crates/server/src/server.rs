@@ -1,21 +1,23 @@
-//! The server: listeners, settings, serving, and the way to stop it from anywhere.
+//! The server: its settings and its listeners. How it serves is in `lifecycle.rs`.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use socket::signal::stop_signals;
-use socket::{Address, ParseAddressError};
+use socket::{Address, Place, Socket};
 
-use crate::drain::{Drained, prepare, watch};
-use crate::engine::{Engine, Serving};
+use crate::activation;
+use crate::control::Control;
+use crate::duties::Hook;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::event::{Counters, Event, to_stderr};
+use crate::event::{Event, to_stderr};
 use crate::guards::Guards;
 use crate::handler::Service;
-use crate::latch::Latch;
 use crate::listener::{Binding, Listener};
-use crate::running::{Running, Subscriber, Switches};
+use crate::running::{Subscriber, Switches};
+use crate::to_address::ToAddress;
 
 /// A server: one or more listeners, each with its service, and one engine for all of them.
 ///
@@ -29,7 +31,8 @@ use crate::running::{Running, Subscriber, Switches};
 ///     connection.write_all(b"hello\n")
 /// }
 ///
-/// let server = Server::new().with_engine(Engine::Serial).bind("127.0.0.1:0", hello)?;
+/// let mut server = Server::new().with_engine(Engine::Serial);
+/// server.bind("127.0.0.1:0", hello)?;
 /// let address = server.addresses().remove(0);
 /// let control = server.control();
 /// let serving = std::thread::spawn(move || server.serve_forever());
@@ -45,20 +48,21 @@ use crate::running::{Running, Subscriber, Switches};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
-    engine: Engine,
-    guards: Guards,
+    pub(crate) engine: Engine,
+    pub(crate) guards: Guards,
     binding: Binding,
-    max_packet_size: usize,
-    workers: Option<usize>,
-    signals: bool,
-    message_events: bool,
-    subscriber: Subscriber,
-    listeners: Vec<Listener>,
-    switches: Arc<Switches>,
+    pub(crate) max_packet_size: usize,
+    pub(crate) workers: Option<usize>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) poll_interval: Option<Duration>,
+    pub(crate) signals: bool,
+    pub(crate) reload: Option<Hook>,
+    pub(crate) message_events: bool,
+    pub(crate) subscriber: Subscriber,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) switches: Arc<Switches>,
 }
 
-/// The kernel's limit, `net.core.somaxconn`, cuts this down to what the system allows.
-const REQUEST_QUEUE_SIZE: i32 = 4096;
 /// The largest datagram that is taken whole; socketserver's value.
 const MAX_PACKET_SIZE: usize = 8192;
 
@@ -69,10 +73,13 @@ impl Server {
         Server {
             engine: Engine::default(),
             guards: Guards::default(),
-            binding: Binding { request_queue_size: REQUEST_QUEUE_SIZE, allow_reuse_address: true },
+            binding: Binding::default(),
             max_packet_size: MAX_PACKET_SIZE,
             workers: None,
+            timeout: None,
+            poll_interval: None,
             signals: true,
+            reload: None,
             message_events: false,
             subscriber: Arc::new(to_stderr),
             listeners: Vec::new(),
@@ -128,6 +135,37 @@ impl Server {
         self
     }
 
+    /// Calls `hook` on SIGHUP, on a thread of the server, while everything goes on; this is where
+    /// settings are read again and files opened anew. An error is told in the event
+    /// [`Event::Reloaded`], and the server goes on as before.
+    ///
+    /// SIGHUP belongs to the whole process. It is taken when a server with a hook begins to serve,
+    /// for good, and reaches every such server. Without a hook no server touches it: by default it
+    /// ends the process at once, as it ends any program whose terminal is closed, and `nohup(1)`
+    /// keeps it from doing so.
+    #[must_use]
+    pub fn with_reload(mut self, hook: impl FnMut() -> io::Result<()> + Send + 'static) -> Server {
+        self.reload = Some(Box::new(hook));
+        self
+    }
+
+    /// How long [`handle_request`](Server::handle_request) waits for a request; `None`, the
+    /// default, for ever. [`serve_forever`](Server::serve_forever) does not use it.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Option<Duration>) -> Server {
+        self.timeout = limit;
+        self
+    }
+
+    /// The longest time between two calls of
+    /// [`service_actions`](Service::service_actions). Default `None`: the server sleeps until
+    /// something happens, and stops at once when it is asked to in either case.
+    #[must_use]
+    pub fn with_poll_interval(mut self, interval: Option<Duration>) -> Server {
+        self.poll_interval = interval;
+        self
+    }
+
     /// Sets how many connections may wait to be accepted, for listeners bound after this call.
     /// Default 4096; the kernel allows at most `net.core.somaxconn`.
     #[must_use]
@@ -144,6 +182,15 @@ impl Server {
         self
     }
 
+    /// Whether listeners bound after this call share their address with others that allow it too,
+    /// also of other processes: the kernel spreads the connections over them. Default no.
+    /// `SO_REUSEPORT` in `socket(7)`.
+    #[must_use]
+    pub fn with_allow_reuse_port(mut self, allow: bool) -> Server {
+        self.binding.allow_reuse_port = allow;
+        self
+    }
+
     /// Sets how many bytes of a datagram are taken; the rest of a longer one is lost. Default 8192.
     #[must_use]
     pub fn with_max_packet_size(mut self, bytes: usize) -> Server {
@@ -151,14 +198,76 @@ impl Server {
         self
     }
 
-    /// Binds `address` and will serve `service` there. Connections queue from now on.
+    /// Binds `address` and will serve `service` there. Connections queue from now on. After an
+    /// error the server is as it was.
+    ///
+    /// `fd:3` is a socket that is open already, and `fd:NAME` the one that a service manager passed
+    /// under that name ([`activation`]), served as by [`bind_socket`](Server::bind_socket).
     ///
     /// # Errors
     /// An address that cannot be read, resolved or bound: `EADDRINUSE` when somebody has it,
-    /// `EACCES` for a port that needs a privilege. The message says what to do.
-    pub fn bind(mut self, address: impl ToAddress, service: impl Service) -> Result<Server> {
+    /// `EACCES` for a port that needs a privilege. The message says what to do. What
+    /// [`server_bind`](Service::server_bind) and [`server_activate`](Service::server_activate) say.
+    pub fn bind(&mut self, address: impl ToAddress, service: impl Service) -> Result<&mut Server> {
+        self.bind_all(&[address], service)
+    }
+
+    /// [Binds](Server::bind) several addresses for one service: all of them or, after an error,
+    /// none.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use switchboard::{Connection, Server};
+    ///
+    /// let mut server = Server::new();
+    /// server.bind_all(&["tcp://127.0.0.1:0", "udp://127.0.0.1:0"], |c: &mut Connection| {
+    ///     writeln!(c, "hello, {}", c.peer_address().clone())
+    /// })?;
+    /// assert_eq!(server.addresses().len(), 2);
+    /// # switchboard::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`bind`](Server::bind).
+    pub fn bind_all(
+        &mut self,
+        addresses: &[impl ToAddress],
+        service: impl Service,
+    ) -> Result<&mut Server> {
+        let service: Arc<dyn Service> = Arc::new(service);
+        let (bound, counted) = (self.listeners.len(), self.switches.listeners().len());
+        for address in addresses {
+            match self.listener(address, Arc::clone(&service)) {
+                Ok(listener) => self.listeners.push(listener),
+                Err(error) => {
+                    self.close_from(bound);
+                    self.switches.listeners().truncate(counted);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    fn listener(&self, address: &impl ToAddress, service: Arc<dyn Service>) -> Result<Listener> {
         let address = address.to_address().map_err(|error| Error::parse("bind", error))?;
-        let listener = self.binding.bind(address, Box::new(service))?;
+        let given = match &address.place {
+            Place::Descriptor(number) => activation::descriptor(*number),
+            Place::DescriptorName(name) => activation::named(name),
+            _ => return self.binding.bind(address, service, &self.switches),
+        };
+        self.binding.adopt(given?, service, &self.switches)
+    }
+
+    /// Will serve `service` at a socket that is bound already. A stream that does not listen yet
+    /// does from now on. The path of a Unix socket stays where it is when the server ends:
+    /// whoever made it removes it.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is not bound, is a connection, or is of a family or type that has
+    /// no address to serve at. The socket is closed then.
+    pub fn bind_socket(&mut self, socket: Socket, service: impl Service) -> Result<&mut Server> {
+        let listener = self.binding.adopt(socket, Arc::new(service), &self.switches)?;
         self.listeners.push(listener);
         Ok(self)
     }
@@ -169,72 +278,17 @@ impl Server {
         self.listeners.iter().map(|listener| listener.site.address.clone()).collect()
     }
 
+    /// The sockets of the listeners, in the same order: for their options, and their descriptors
+    /// to wait for them together with others.
+    pub fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.listeners.iter().map(|listener| &listener.bound.socket)
+    }
+
     /// A handle that stops the server and reads its counters, from any thread.
     #[must_use]
     pub fn control(&self) -> Control {
         Control { switches: Arc::clone(&self.switches) }
     }
-
-    /// Serves until asked to stop, then drains: connections finish within
-    /// [`grace`](Guards::grace), and the listeners are closed.
-    ///
-    /// # Errors
-    /// `TimedOut` when connections had to be cut off; what is wrong with a listener that broke.
-    pub fn serve_forever(self) -> Result {
-        let signals = match self.signals {
-            true => Some(stop_signals().map_err(|error| Error::io("take signals", error))?),
-            false => None,
-        };
-        let running = Arc::new(Running::new(
-            self.engine,
-            self.guards,
-            self.switches,
-            self.subscriber,
-            self.message_events,
-        ));
-        let ended = Arc::new(Latch::default());
-        prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
-        let serving = Serving {
-            running: Arc::clone(&running),
-            listeners: self.listeners,
-            signals,
-            max_packet_size: self.max_packet_size,
-            workers: self.workers,
-        };
-        let mut runner = self.engine.runner();
-        let setup = runner.setup(&serving);
-        for Listener { site, .. } in &serving.listeners {
-            let (address, service, engine) = (&site.address, site.service.name(), running.engine);
-            running.tell(&Event::Listening { address, service, engine, setup: &setup });
-        }
-        let watch = {
-            let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
-            let body = move || watch(&running, signals, &ended);
-            std::thread::Builder::new().name("drain watch".into()).spawn(body)
-        };
-        let watch = watch.map_err(|error| Error::io("start the drain watch", error))?;
-        let served = runner.serve(serving);
-        ended.set();
-        let drained = watch.join().expect("the watch runs no code that panics");
-        let drained = drained.map_err(|error| Error::io("drain", error));
-        runner.join(matches!(drained, Ok(Drained { left: 0, .. })));
-        served?;
-        match drained? {
-            Drained { cut: 0, .. } => Ok(()),
-            Drained { cut, left } => Err(cut_off(cut, left)),
-        }
-    }
-}
-
-fn cut_off(cut: usize, left: usize) -> Error {
-    let mut what = match cut {
-        1 => "1 connection was cut off".to_owned(),
-        _ => format!("{cut} connections were cut off"),
-    };
-    if left > 0 {
-        what += &format!(", {left} of them did not notice");
-    }
-    Error::io("drain", io::Error::new(io::ErrorKind::TimedOut, what))
 }
 
 impl Default for Server {
@@ -250,64 +304,5 @@ impl fmt::Debug for Server {
             .field("guards", &self.guards)
             .field("addresses", &self.addresses())
             .finish_non_exhaustive()
-    }
-}
-
-/// Stops a server and reads its counters, from any thread, before, while and after it serves.
-#[derive(Debug, Clone)]
-pub struct Control {
-    switches: Arc<Switches>,
-}
-
-impl Control {
-    /// Asks the server to take no more connections and to end when the open ones have finished.
-    /// Returns at once. A server that has not begun to serve ends as soon as it does.
-    pub fn shutdown(&self) {
-        self.switches.stop.set();
-    }
-
-    /// Asks the server to end now: open connections are cut off.
-    pub fn stop_now(&self) {
-        self.switches.now.set();
-        self.switches.stop.set();
-    }
-
-    /// What the server has counted so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.switches.tally.snapshot()
-    }
-}
-
-/// What can be given as an address: an [`Address`] or text in its grammar.
-pub trait ToAddress {
-    /// The address.
-    ///
-    /// # Errors
-    /// Text that is not an address.
-    fn to_address(&self) -> std::result::Result<Address, ParseAddressError>;
-}
-
-impl ToAddress for Address {
-    fn to_address(&self) -> std::result::Result<Address, ParseAddressError> {
-        Ok(self.clone())
-    }
-}
-
-impl ToAddress for str {
-    fn to_address(&self) -> std::result::Result<Address, ParseAddressError> {
-        self.parse()
-    }
-}
-
-impl ToAddress for String {
-    fn to_address(&self) -> std::result::Result<Address, ParseAddressError> {
-        self.parse()
-    }
-}
-
-impl<T: ToAddress + ?Sized> ToAddress for &T {
-    fn to_address(&self) -> std::result::Result<Address, ParseAddressError> {
-        (**self).to_address()
     }
 }

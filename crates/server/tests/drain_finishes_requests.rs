@@ -118,11 +118,8 @@ fn nothing_begins_after_the_end(engine: Engine) {
 }
 
 fn a_server_stopped_before_it_serves_ends_at_once(engine: Engine) {
-    let server = switchboard::Server::new()
-        .with_engine(engine)
-        .with_signals(false)
-        .bind("127.0.0.1:0", lines)
-        .unwrap();
+    let mut server = switchboard::Server::new().with_engine(engine).with_signals(false);
+    server.bind("127.0.0.1:0", lines).unwrap();
     server.control().shutdown();
     server.serve_forever().unwrap();
 }

@@ -64,13 +64,10 @@ impl Plain {
     fn of(engine: Engine, service: impl Service) -> Plain {
         let draining = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&draining);
-        let server = Server::new()
-            .with_engine(engine)
-            .with_events(move |event| {
-                seen.fetch_or(matches!(event, Event::DrainBegan { .. }), SeqCst);
-            })
-            .bind("127.0.0.1:0", service)
-            .unwrap();
+        let mut server = Server::new().with_engine(engine).with_events(move |event| {
+            seen.fetch_or(matches!(event, Event::DrainBegan { .. }), SeqCst);
+        });
+        server.bind("127.0.0.1:0", service).unwrap();
         let (address, control) = (server.addresses().remove(0), server.control());
         let serving = Some(std::thread::spawn(move || server.serve_forever()));
         let plain = Plain { address, control, draining, serving };

@@ -116,13 +116,10 @@ fn unix_datagram(engine: Engine) {
 }
 
 fn several_listeners(engine: Engine) {
-    let server = Server::new()
-        .with_engine(engine)
-        .with_signals(false)
-        .bind("127.0.0.1:0", upper)
-        .and_then(|server| server.bind("udp://127.0.0.1:0", upper))
-        .and_then(|server| server.bind("127.0.0.1:0", |c: &mut Connection| c.write_all(b"hi")))
-        .unwrap();
+    let mut server = Server::new().with_engine(engine).with_signals(false);
+    server.bind("127.0.0.1:0", upper).unwrap();
+    server.bind("udp://127.0.0.1:0", upper).unwrap();
+    server.bind("127.0.0.1:0", |c: &mut Connection| c.write_all(b"hi")).unwrap();
     let (addresses, control) = (server.addresses(), server.control());
     let serving = std::thread::spawn(move || server.serve_forever());
     let client = |index: usize| Client::new(&addresses[index]);

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use socket::{Credentials, SockAddr, Socket};
 
+use crate::caught::caught;
 use crate::event::{CloseReason, Direction, Event, Summary};
 use crate::link::{Link, Waiting};
 use crate::listener::Site;
@@ -220,18 +221,17 @@ impl Connection {
         self.running.note_limit(limit);
     }
 
-    pub(crate) fn summary(&self) -> &Summary {
-        &self.summary
-    }
-
-    /// Says that no more will come, and takes what has already arrived, since closing with input
-    /// unread would reset the connection and could destroy the answer on its way.
-    pub(crate) fn hang_up(&self) {
+    /// Says to the peer that no more will come; what has not been flushed will not either. Nothing
+    /// for a datagram. `SHUT_WR` in `shutdown(2)`.
+    pub fn finish_sending(&self) {
         if !self.is_datagram() {
             // A peer that is gone cannot be told goodbye.
             let _ = self.socket().shutdown(std::net::Shutdown::Write);
-            self.discard_input();
         }
+    }
+
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Ends the connection after its handler: flushes, ends what is beside, hangs up, lets go of
@@ -246,6 +246,18 @@ impl Connection {
         let Connection { running, summary, received, .. } = self;
         let sent = self.sent + by_writers;
         Closed { running, summary, elapsed, received, sent, reason }
+    }
+
+    /// The last two steps of a request, with the service's hooks: says that no more will come, and
+    /// takes what has already arrived, since closing with input unread would reset the connection
+    /// and could destroy the answer on its way.
+    pub(crate) fn hang_up(&self) {
+        let service = &self.site.service;
+        let _ = caught(|| service.shutdown_request(self));
+        if !self.is_datagram() {
+            self.discard_input();
+        }
+        let _ = caught(|| service.close_request(self));
     }
 
     fn reason(&self, outcome: io::Result<()>, panicked: bool) -> CloseReason {

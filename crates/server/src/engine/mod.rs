@@ -12,9 +12,10 @@ mod threads;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
-
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket::Deadline;
 use socket::signal::StopSignals;
 
 use crate::accept::AcceptLoop;
@@ -46,6 +47,9 @@ pub(crate) struct Serving {
     pub(crate) max_packet_size: usize,
     /// Threads that run coroutines; `None`: one for each core.
     pub(crate) workers: Option<usize>,
+    pub(crate) poll_interval: Option<Duration>,
+    /// Where only one request is served: until when to wait for it.
+    pub(crate) one_by: Option<Deadline>,
 }
 
 impl Serving {
@@ -54,11 +58,12 @@ impl Serving {
         Ok(self.accept_loops(1)?.remove(0))
     }
 
-    /// `count` accept loops, each with descriptors of its own if there are several.
+    /// `count` accept loops, each with descriptors of its own if there are several. One is enough
+    /// for a single request.
     pub(crate) fn accept_loops(self, count: usize) -> Result<Vec<AcceptLoop>> {
-        let Serving { running, listeners, signals, max_packet_size, .. } = self;
-        let accept_loop = |_| {
-            AcceptLoop::new(Arc::clone(&running), &listeners, signals, max_packet_size, count > 1)
+        let count = if self.one_by.is_some() { 1 } else { count };
+        let accept_loop = |index| {
+            AcceptLoop::new(&self, index, count)
                 .map_err(|error| Error::io("prepare to accept", error))
         };
         (0..count).map(accept_loop).collect()

@@ -29,7 +29,8 @@ fn upper(connection: &mut Connection) -> io::Result<()> {
 
 fn the_address_is_known_once_bound(cell: Cell) {
     let place = cell.transport.place();
-    let server = cell.server().bind(&place.text, upper).unwrap();
+    let mut server = cell.server();
+    server.bind(&place.text, upper).unwrap();
     let address = server.addresses().remove(0);
     let text = address.to_string();
     assert_eq!(text.parse::<Address>().unwrap(), address, "it reads back");

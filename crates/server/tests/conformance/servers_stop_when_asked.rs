@@ -106,7 +106,8 @@ fn shutdown_twice_is_shutdown(cell: Cell) {
 
 fn shutdown_before_it_serves(cell: Cell) {
     let place = cell.transport.place();
-    let server = cell.server().with_signals(false).bind(&place.text, lines).unwrap();
+    let mut server = cell.server().with_signals(false);
+    server.bind(&place.text, lines).unwrap();
     server.control().shutdown();
     server.serve_forever().unwrap();
     assert!(place.path.as_ref().is_none_or(|path| !path.exists()));
@@ -122,11 +123,12 @@ fn shutdown_at_any_moment(cell: Cell) {
 /// `SocketServerTest.test_close_immediately` and `test_context_manager`.
 fn closed_without_serving(cell: Cell) {
     let place = cell.transport.place();
-    let server = cell.server().bind(&place.text, lines).unwrap();
+    let mut server = cell.server();
+    server.bind(&place.text, lines).unwrap();
     assert!(place.path.as_ref().is_none_or(|path| path.exists()));
     drop(server);
     assert!(place.path.as_ref().is_none_or(|path| !path.exists()));
-    drop(cell.server().bind(&place.text, lines).unwrap());
+    cell.server().bind(&place.text, lines).unwrap();
 }
 
 fn nothing_opens_after_the_end(cell: Cell) {

@@ -25,7 +25,8 @@ fn refusal(address: &str, errno: Option<Errno>) -> Error {
 #[test]
 fn a_port_that_is_taken() {
     let _watchdog = Watchdog::new();
-    let server = Server::new().bind("127.0.0.1:0", echo).unwrap();
+    let mut server = Server::new();
+    server.bind("127.0.0.1:0", echo).unwrap();
     let error = refusal(&server.addresses()[0].to_string(), Some(Errno::ADDRINUSE));
     assert!(error.to_string().contains("port 0 picks a free one"), "{error}");
 }

@@ -93,11 +93,8 @@ fn a_reset_in_an_answer_ends_that_connection(engine: Engine) {
 /// Row 22: the handshake is over, but nobody has taken the connection yet.
 fn a_reset_before_it_was_accepted_harms_nobody(engine: Engine) {
     apart(engine, || {
-        let server = Server::new()
-            .with_engine(engine)
-            .with_signals(false)
-            .bind("127.0.0.1:0", echo)
-            .unwrap();
+        let mut server = Server::new().with_engine(engine).with_signals(false);
+        server.bind("127.0.0.1:0", echo).unwrap();
         let (address, control) = (server.addresses().remove(0), server.control());
         let early: Vec<_> = (0..5).map(|_| Client::new(&address)).collect();
         early[..4].iter().for_each(|client| reset(client));

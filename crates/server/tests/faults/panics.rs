@@ -171,12 +171,9 @@ fn a_panic_outside_the_handler_ends_one_connection(engine: Engine) {
 fn a_subscriber_that_panics_harms_nobody(engine: Engine) {
     apart(engine, || {
         std::panic::set_hook(Box::new(|_| {}));
-        let server = Server::new()
-            .with_engine(engine)
-            .with_signals(false)
-            .with_events(|_| panic_any(Bomb))
-            .bind("127.0.0.1:0", crate::rude::echo)
-            .unwrap();
+        let mut server =
+            Server::new().with_engine(engine).with_signals(false).with_events(|_| panic_any(Bomb));
+        server.bind("127.0.0.1:0", crate::rude::echo).unwrap();
         let (address, control) = (server.addresses().remove(0), server.control());
         let serving = std::thread::spawn(move || server.serve_forever());
         for _ in 0..3 {

@@ -187,14 +187,13 @@ fn compute_for_ever() -> ! {
 fn computing(engine: Engine, guards: Guards) -> (Address, Control, Events, JoinHandle<Result>) {
     let events = Events::default();
     let seen = Arc::clone(&events);
-    let server = Server::new()
+    let mut server = Server::new()
         .with_engine(engine)
         .with_workers(2)
         .with_guards(guards)
         .with_signals(false)
-        .with_events(move |event| seen.lock().unwrap().push(format!("{event:?}")))
-        .bind("127.0.0.1:0", compute)
-        .unwrap();
+        .with_events(move |event| seen.lock().unwrap().push(format!("{event:?}")));
+    server.bind("127.0.0.1:0", compute).unwrap();
     let (address, control) = (server.addresses().remove(0), server.control());
     (address, control, events, std::thread::spawn(move || server.serve_forever()))
 }

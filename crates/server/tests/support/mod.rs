@@ -110,13 +110,13 @@ pub fn serve(engine: Engine, address: &str, guards: Guards, service: impl Servic
 
 impl Serving {
     /// Serves what `bind` binds, with the settings of `server`.
-    pub fn start(server: Server, bind: impl FnOnce(Server) -> Result<Server>) -> Serving {
+    pub fn start(server: Server, bind: impl FnOnce(&mut Server) -> Result<&mut Server>) -> Serving {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
-        let server = server
+        let mut server = server
             .with_signals(false)
             .with_events(move |event: &Event<'_>| seen.lock().unwrap().push(format!("{event:?}")));
-        let server = bind(server).unwrap();
+        bind(&mut server).unwrap();
         Serving {
             control: server.control(),
             address: server.addresses().remove(0),

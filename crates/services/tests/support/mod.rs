@@ -24,8 +24,8 @@ pub(crate) struct Serving {
 impl Serving {
     /// Serves at `address`, where a port should be 0.
     pub(crate) fn start(service: impl Service, engine: Engine, address: &str) -> Serving {
-        let server = Server::new().with_engine(engine).with_signals(false);
-        let server = server.bind(address, service).expect("an address to bind");
+        let mut server = Server::new().with_engine(engine).with_signals(false);
+        server.bind(address, service).expect("an address to bind");
         let (address, control) = (server.addresses().remove(0), server.control());
         Serving { address, control, thread: thread::spawn(move || server.serve_forever()) }
     }

@@ -1,0 +1,59 @@
+//! The handle of a server: stops it and reads its counters, from any thread and at any time.
+
+use std::sync::Arc;
+
+use socket::Address;
+
+use crate::event::Counters;
+use crate::running::Switches;
+
+/// Stops a server and reads its counters, from any thread, before, while and after it serves.
+#[derive(Debug, Clone)]
+pub struct Control {
+    pub(crate) switches: Arc<Switches>,
+}
+
+/// What one listener has counted so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerCounters {
+    /// Where it listens, with port 0 resolved.
+    pub address: Address,
+    /// The name of its service.
+    pub service: String,
+    /// The numbers.
+    pub counters: Counters,
+}
+
+impl Control {
+    /// Asks the server to take no more connections and to end when the open ones have finished.
+    /// Returns at once. A server that has not begun to serve ends as soon as it does.
+    pub fn shutdown(&self) {
+        self.switches.stop.set();
+    }
+
+    /// Asks the server to end now: open connections are cut off.
+    pub fn stop_now(&self) {
+        self.switches.now.set();
+        self.switches.stop.set();
+    }
+
+    /// What the server has counted so far: the sum of its listeners.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.switches.counters()
+    }
+
+    /// What each listener has counted so far, in the order of binding; a listener that is closed
+    /// keeps its numbers. Each number is exact, and a connection counts as closed only after it
+    /// counts as opened; numbers of different connections may be of different moments.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<ListenerCounters> {
+        let counted = self.switches.listeners().clone();
+        let told = counted.iter().map(|one| ListenerCounters {
+            address: one.address.clone(),
+            service: one.service.clone(),
+            counters: one.tally.snapshot(),
+        });
+        told.collect()
+    }
+}

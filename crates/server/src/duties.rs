@@ -1,0 +1,75 @@
+//! What the drain watch does besides watching: the reload on SIGHUP, and the sign of life that a
+//! service manager asks for.
+//!
+//! It runs in the watch's patrol, so a reload hook that takes its time holds up the deadlines of
+//! connections for as long. That is on purpose: a hook that hangs stops the signs of life too, and
+//! the manager finds out.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use socket::Deadline;
+use socket::signal::{HangUps, hang_ups};
+
+use crate::caught::caught;
+use crate::event::Event;
+use crate::notify;
+use crate::running::Running;
+
+/// What SIGHUP calls.
+pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+/// See the head of this file.
+pub(crate) struct Duties {
+    reload: Option<(HangUps, RefCell<Hook>)>,
+    /// How often to give a sign of life.
+    watchdog: Option<Duration>,
+    /// When the next one is due.
+    due: Cell<Instant>,
+}
+
+impl Duties {
+    /// None at all.
+    pub(crate) fn none() -> Duties {
+        Duties { reload: None, watchdog: None, due: Cell::new(Instant::now()) }
+    }
+
+    pub(crate) fn new(hook: Option<Hook>, watchdog: Option<Duration>) -> io::Result<Duties> {
+        let reload = match hook {
+            Some(hook) => Some((hang_ups()?, RefCell::new(hook))),
+            None => None,
+        };
+        Ok(Duties { reload, watchdog, ..Duties::none() })
+    }
+
+    /// Readable when there is something to do before [`due`](Duties::due).
+    pub(crate) fn came(&self) -> Option<BorrowedFd<'_>> {
+        self.reload.as_ref().map(|(hang_ups, _)| hang_ups.came())
+    }
+
+    /// When there is something to do.
+    pub(crate) fn due(&self) -> Deadline {
+        self.watchdog.map_or(Deadline::Never, |_| Deadline::At(self.due.get()))
+    }
+
+    /// Does what there is to do.
+    pub(crate) fn perform(&self, running: &Running) -> io::Result<()> {
+        if let Some((hang_ups, hook)) = &self.reload
+            && hang_ups.take()?
+        {
+            running.notify(&notify::reloading());
+            let outcome = caught(|| (hook.borrow_mut())()).map_err(io::Error::from).flatten();
+            running.tell(&Event::Reloaded { error: outcome.err().as_ref() });
+            running.notify("READY=1");
+        }
+        if let Some(interval) = self.watchdog
+            && Instant::now() >= self.due.get()
+        {
+            self.due.set(Instant::now() + interval);
+            running.notify("WATCHDOG=1");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! How a server serves: until it is asked to stop, or one request only.
+//!
+//! ```text
+//!   serve_forever ──► drain watch (a thread): patrol, reload, watchdog … drain ──┐
+//!        └──────────► engine: accept loops, handlers ──► ended ──────────────────┴──► closed
+//!
+//!   handle_request ─► the same for one request; the listeners stay
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use socket::Deadline;
+use socket::signal::{StopSignals, stop_signals};
+
+use crate::caught::caught;
+use crate::drain::{Drained, prepare, watch, watch_one};
+use crate::duties::Duties;
+use crate::engine::Serving;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::latch::Latch;
+use crate::listener::Listener;
+use crate::notify::Notify;
+use crate::running::{One, Running};
+use crate::server::Server;
+
+impl Server {
+    /// Serves until asked to stop, then drains: connections finish within
+    /// [`grace`](crate::Guards::grace), and the listeners are closed. A server serves once.
+    ///
+    /// A service manager that waits for it is told: see `notify.rs` and `sd_notify(3)`.
+    ///
+    /// # Errors
+    /// `TimedOut` when connections had to be cut off; what is wrong with a listener that broke;
+    /// `InvalidInput` when nothing is bound.
+    pub fn serve_forever(&mut self) -> Result {
+        let signals = match self.signals {
+            true => Some(stop_signals().map_err(|error| Error::io("take signals", error))?),
+            false => None,
+        };
+        let running = self.running(Notify::of_environment())?;
+        let duties = Duties::new(self.reload.take(), running.notify.watchdog())
+            .map_err(|error| Error::io("take signals", error))?;
+        let ended = Arc::new(Latch::default());
+        prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
+        let listeners = std::mem::take(&mut self.listeners);
+        let sites: Vec<_> = listeners.iter().map(|listener| Arc::clone(&listener.site)).collect();
+        let mut runner = self.engine.runner();
+        let serving = self.serving(&running, listeners, signals, None);
+        tell_listening(&serving, &runner.setup(&serving));
+        let watch = {
+            let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
+            start_watch(move || watch(&running, signals, &ended, duties))?
+        };
+        let served = runner.serve(serving);
+        ended.set();
+        let drained = watch.join().expect("the watch runs no code that panics");
+        let drained = drained.map_err(|error| Error::io("drain", error));
+        runner.join(matches!(drained, Ok(Drained { left: 0, .. })));
+        sites.iter().for_each(|site| site.closed());
+        served?;
+        finished(drained?)
+    }
+
+    /// Serves one request and returns when it is done, whatever runs it: true if one came, false if
+    /// none did within [`with_timeout`](Server::with_timeout), after
+    /// [`handle_timeout`](crate::Service::handle_timeout), or the server was asked to stop. One
+    /// that was refused or whose accept failed counts as one.
+    ///
+    /// The limit is one deadline however many signals come. The listeners stay open, so that this
+    /// can be called again; meanwhile clients queue. It leaves SIGTERM, SIGINT and SIGHUP as they
+    /// are, and makes a thread for each call: a busy server is better served by
+    /// [`serve_forever`](Server::serve_forever).
+    ///
+    /// # Errors
+    /// As [`serve_forever`](Server::serve_forever).
+    pub fn handle_request(&mut self) -> Result<bool> {
+        let deadline = Deadline::from(self.timeout).fixed();
+        let running = self.running(Notify::none())?;
+        let failed = Arc::new(Latch::default());
+        prepare(&running, &failed).map_err(|error| Error::io("prepare to serve", error))?;
+        let mut runner = self.engine.runner();
+        let serving = self.serving(&running, self.listeners.clone(), None, Some(deadline));
+        tell_listening(&serving, &runner.setup(&serving));
+        let watch = {
+            let (running, failed) = (Arc::clone(&running), Arc::clone(&failed));
+            start_watch(move || watch_one(&running, &failed))?
+        };
+        let served = runner.serve(serving);
+        if served.is_err() {
+            failed.set();
+        }
+        let ended = watch.join().expect("the watch runs no code that panics");
+        let ended = ended.map_err(|error| Error::io("wait for the request", error));
+        runner.join(matches!(ended, Ok(Drained { left: 0, .. })));
+        served?;
+        finished(ended?)?;
+        if running.one.get() == Some(&One::Expired) {
+            for listener in &self.listeners {
+                let _ = caught(|| listener.site.service.handle_timeout());
+            }
+        }
+        Ok(running.one.get() == Some(&One::Came))
+    }
+
+    /// Closes the listeners now: clients are refused from here on. What
+    /// [`serve_forever`](Server::serve_forever) does at its end, and dropping the server too.
+    pub fn server_close(&mut self) {
+        self.close_from(0);
+    }
+
+    /// Closes the listeners from this index on.
+    pub(crate) fn close_from(&mut self, index: usize) {
+        for Listener { bound, site } in self.listeners.drain(index..) {
+            drop(bound);
+            site.closed();
+        }
+    }
+
+    fn running(&self, notify: Notify) -> Result<Arc<Running>> {
+        if self.listeners.is_empty() {
+            let why = "nothing is bound, or it has been served before";
+            let error = io::Error::new(io::ErrorKind::InvalidInput, why);
+            return Err(Error::io("serve", error).try_this(Some("bind an address first")));
+        }
+        Ok(Arc::new(Running::new(
+            self.engine,
+            self.guards.clone(),
+            Arc::clone(&self.switches),
+            Arc::clone(&self.subscriber),
+            self.message_events,
+            notify,
+        )))
+    }
+
+    fn serving(
+        &self,
+        running: &Arc<Running>,
+        listeners: Vec<Listener>,
+        signals: Option<StopSignals>,
+        one_by: Option<Deadline>,
+    ) -> Serving {
+        Serving {
+            running: Arc::clone(running),
+            listeners,
+            signals,
+            max_packet_size: self.max_packet_size,
+            workers: self.workers,
+            poll_interval: self.poll_interval,
+            one_by,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.server_close();
+    }
+}
+
+/// Tells of the listeners that have not been told of.
+fn tell_listening(serving: &Serving, setup: &str) {
+    let running = &serving.running;
+    for Listener { site, .. } in serving.listeners.iter().filter(|one| one.site.tell_once()) {
+        let (address, service, engine) = (&site.address, site.service.name(), running.engine);
+        running.tell(&Event::Listening { address, service, engine, setup });
+    }
+}
+
+fn start_watch(
+    body: impl FnOnce() -> io::Result<Drained> + Send + 'static,
+) -> Result<JoinHandle<io::Result<Drained>>> {
+    let watch = std::thread::Builder::new().name("drain watch".into()).spawn(body);
+    watch.map_err(|error| Error::io("start the drain watch", error))
+}
+
+/// What a server that has ended answers.
+fn finished(drained: Drained) -> Result {
+    match drained {
+        Drained { cut: 0, .. } => Ok(()),
+        Drained { cut, left } => Err(cut_off(cut, left)),
+    }
+}
+
+fn cut_off(cut: usize, left: usize) -> Error {
+    let mut what = match cut {
+        1 => "1 connection was cut off".to_owned(),
+        _ => format!("{cut} connections were cut off"),
+    };
+    if left > 0 {
+        what += &format!(", {left} of them did not notice");
+    }
+    Error::io("drain", io::Error::new(io::ErrorKind::TimedOut, what))
+}
