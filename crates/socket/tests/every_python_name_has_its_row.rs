@@ -6,12 +6,15 @@
 
 #[path = "support/oracle.rs"]
 mod oracle;
+#[path = "support/page.rs"]
+mod page;
 #[path = "support/public_items.rs"]
 mod public_items;
 
 use std::path::Path;
 
 use oracle::{PATIENCE, python, watchdog};
+use page::{NOTHING, Row, code, has_reason, path, rows, without_row};
 use public_items::PublicItems;
 use socket::constants::GROUPS;
 use socket::{Family, Protocol, Type, options};
@@ -46,55 +49,6 @@ AF_ PF_ SOCK_ SOL_ SO_ SHUT_ SOMAXCONN IPPROTO_ IPPORT_ INADDR_ IP_ IPV6_ TCP_ M
 SCM_ NETLINK_ PACKET_ ETH_P_ ETHERTYPE_ VMADDR_ VM_ SO_VM_SOCKETS_ IOCTL_VM_SOCKETS_ UDPLITE_ CAN_
 J1939_ TIPC_ ALG_ EBADF EAGAIN EWOULDBLOCK
 ";
-
-/// What a row says where Python's name has no counterpart.
-const NOTHING: &str = "No equivalent needed";
-
-/// A row of a table.
-struct Row<'a> {
-    line: usize,
-    python: &'a str,
-    ours: &'a str,
-    notes: &'a str,
-}
-
-/// The rows of the page's tables, without their heads.
-fn rows(page: &str) -> Vec<Row<'_>> {
-    let mut rows = Vec::new();
-    for (at, line) in page.lines().enumerate() {
-        let Some(inner) = line.strip_prefix("| ").and_then(|rest| rest.strip_suffix('|')) else {
-            continue;
-        };
-        // A bar within a cell is written `\|`.
-        let bars = inner.match_indices('|').filter(|(bar, _)| !inner[..*bar].ends_with('\\'));
-        let ends: Vec<usize> = bars.map(|(bar, _)| bar).collect();
-        let [first, second] = ends[..] else { panic!("line {}: not three cells", at + 1) };
-        let (python, ours) = (inner[..first].trim(), inner[first + 1..second].trim());
-        if python != "Python" {
-            rows.push(Row { line: at + 1, python, ours, notes: inner[second + 1..].trim() });
-        }
-    }
-    rows
-}
-
-/// The code spans of a text.
-fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
-}
-
-/// The path that a code span begins with.
-fn path(span: &str) -> &str {
-    let end = span.find(|letter: char| !letter.is_alphanumeric() && !"_:.".contains(letter));
-    span[..end.unwrap_or(span.len())].trim_end_matches([':', '.'])
-}
-
-/// Those of `names` that no row has in its first cell, with `before` in front of the name.
-fn without_row<'a>(page: &str, before: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let rows = rows(page);
-    let has =
-        |name: &String| rows.iter().any(|row| code(row.python).any(|span| path(span) == name));
-    names.map(|name| format!("{before}{name}")).filter(|name| !has(name)).collect()
-}
 
 /// Whether a row of the page is for this number of Python's: `AF_*` is for `AF_INET`.
 fn has_number(rows: &[Row<'_>], name: &str) -> bool {
@@ -183,8 +137,8 @@ fn every_row_has_a_name_of_ours_or_a_reason() {
     assert!(rows.len() > 150, "{} rows", rows.len());
     for Row { line, python, ours, notes } in rows {
         assert!(!python.is_empty(), "line {line}");
-        let reason = notes.split_once(NOTHING).is_some_and(|(_, reason)| reason.len() > 12);
-        assert!(code(ours).next().is_some() || reason, "line {line}: {python} has no counterpart");
+        let named = code(ours).next().is_some() || has_reason(notes);
+        assert!(named, "line {line}: {python} has no counterpart");
     }
 }
 

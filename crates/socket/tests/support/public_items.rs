@@ -116,6 +116,7 @@ enum Inside {
     #[default]
     Nothing,
     Impl,
+    Trait,
     Enum,
     Struct,
     Values,
@@ -128,6 +129,8 @@ impl Block {
         let (inside, owner) = if let Some(rest) = line.strip_prefix("impl") {
             let inherent = !line.contains(" for ");
             (Inside::Impl, owner(after_generics(rest)).filter(|_| inherent))
+        } else if let Some(rest) = line.strip_prefix("pub trait ") {
+            (Inside::Trait, owner(rest))
         } else if let Some(rest) = line.strip_prefix("pub enum ") {
             (Inside::Enum, owner(rest))
         } else if let Some(rest) = line.strip_prefix("pub struct ") {
@@ -147,6 +150,7 @@ impl Block {
         let name = match self.inside {
             Inside::Nothing => None,
             Inside::Impl => item(line),
+            Inside::Trait => line.strip_prefix("fn ").and_then(word),
             Inside::Enum => word(line).filter(|word| word.starts_with(char::is_uppercase)),
             Inside::Struct => line.strip_prefix("pub ").and_then(word),
             Inside::Values if line.ends_with(" {") => {
