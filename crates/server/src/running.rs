@@ -218,7 +218,6 @@ impl Running {
         if let Some(connection) = event.connection() {
             self.tallies[connection.listener].count(event);
         }
-        // The panic hook has told of it.
         let _ = caught(|| (self.subscriber)(event));
     }
 

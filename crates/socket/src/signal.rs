@@ -19,8 +19,8 @@
 //! A mask is inherited through every exec, so a program may be started with these signals blocked
 //! by somebody who never knew; the thread that begins to take them lets them through.
 //!
-//! What it deliberately does not do: take a signal before somebody asks for it, anything with other
-//! signals, or with the masks of other threads.
+//! What it deliberately does not do: take a signal before somebody asks for it, or anything with
+//! other signals, or with the masks of other threads.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,8 +53,8 @@ pub fn stop_signals() -> io::Result<StopSignals> {
 #[derive(Debug)]
 pub struct HangUps(OwnedFd);
 
-/// Begins to take SIGHUP for the whole process, instead of dying of it. Each answer tells of those
-/// that come after the call.
+/// Begins to take SIGHUP for the whole process, instead of dying of it, and unblocks it in the
+/// calling thread. Each answer tells of those that come after the call.
 ///
 /// A process that was started with SIGHUP ignored, as `nohup(1)` does, takes it all the same, since
 /// that is how a server is told to reload.

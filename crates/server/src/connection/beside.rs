@@ -9,7 +9,6 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use coroutine::{Builder, JoinHandle};
 use socket::Deadline;
 
 use super::{Connection, stopping};
-use crate::caught::panic_message;
+use crate::caught::{Unwound, caught};
 use crate::event::{Event, Summary};
 use crate::running::Running;
 
@@ -138,12 +137,10 @@ fn guarded(
     running: &Running,
     connection: &Summary,
 ) -> io::Result<()> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        if coroutine::is_cancel(&*payload) {
-            return Err(stopping());
+    caught(work).unwrap_or_else(|unwound| {
+        if let Unwound::Panicked(message) = &unwound {
+            running.tell(&Event::Panicked { connection, message });
         }
-        let message = panic_message(&*payload);
-        running.tell(&Event::Panicked { connection, message: &message });
-        Err(io::Error::other(message))
+        Err(unwound.into())
     })
 }

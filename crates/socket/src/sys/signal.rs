@@ -67,7 +67,8 @@ fn let_through(signals: &[i32]) -> io::Result<()> {
 /// Takes SIGHUP: each one is written to `told`.
 pub(crate) fn install_hang_up(told: &'static OwnedFd) -> io::Result<()> {
     HANG_UP_FD.store(told.as_raw_fd(), SeqCst);
-    handle(libc::SIGHUP, on_hang_up, libc::SA_RESTART)
+    handle(libc::SIGHUP, on_hang_up, libc::SA_RESTART)?;
+    let_through(&[libc::SIGHUP])
 }
 
 fn take(signal: i32) -> io::Result<()> {
