@@ -56,8 +56,10 @@ mod mailbox;
 mod reactor;
 mod remote;
 mod scheduler;
+mod settings;
 mod slot;
 mod stack;
+mod suspend;
 mod timers;
 mod worker;
 
@@ -66,5 +68,6 @@ pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};
 pub use list::{Described, list};
 pub use remote::{Held, Remote};
+pub use settings::{Ended, Settings};
 pub use slot::WaitsFor;
-pub use worker::{Ended, Settings, Worker, run};
+pub use worker::{Worker, run};
