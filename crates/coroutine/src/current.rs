@@ -18,11 +18,11 @@ use std::sync::Arc;
 use socket::{Deadline, seam};
 
 use crate::remote::{Letter, Shared};
-use crate::scheduler::Ends;
 use crate::slot::{SlotRef, WaitsFor};
+use crate::suspend::Ends;
 use crate::worker::Core;
 
-pub(crate) use crate::scheduler::Resumed;
+pub(crate) use crate::suspend::Resumed;
 
 thread_local! {
     /// The worker that runs on this thread.

@@ -10,8 +10,8 @@ use std::time::Instant;
 use socket::Deadline;
 use socket::seam::{Driver, Operation, Target, Waiting, Watch, is_pending};
 
-use crate::scheduler::{Ends, Resumed};
 use crate::slot::{SlotRef, WaitsFor};
+use crate::suspend::{Ends, Resumed};
 use crate::worker::Core;
 
 impl Driver for Core {

@@ -9,13 +9,15 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `epoll.rs` | attempt first, park on "would block", attempt again on an edge |
+//! | `epoll.rs` | the descriptors registered, and the edges they make |
+//! | `perform.rs` | the loops of a coroutine: attempt, wait, attempt again |
 //! | `registration.rs` | what is known of one descriptor, and whether it still is that one |
 //! | `waiters.rs` | who waits for it: a list of nodes on the waiters' own stacks |
 //! | `attempt.rs` | one attempt that never blocks, also where the kernel has no flag for that |
 
 mod attempt;
 mod epoll;
+mod perform;
 mod registration;
 mod waiters;
 

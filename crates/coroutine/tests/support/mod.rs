@@ -41,7 +41,7 @@ impl Drop for Watchdog {
 
 /// Runs `main` on a worker that gives cancelled coroutines `grace`, under a watchdog.
 pub fn run_with<T: 'static>(grace: Duration, main: impl FnOnce() -> T + 'static) -> (T, Ended) {
-    let _watchdog = Watchdog::new(Duration::from_secs(60));
+    let _watchdog = Watchdog::new(Duration::from_secs(180));
     let settings = Settings { grace, ..Settings::default() };
     Worker::new(settings).unwrap().run(main).unwrap()
 }
