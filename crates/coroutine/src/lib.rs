@@ -59,6 +59,7 @@ mod scheduler;
 mod settings;
 mod slot;
 mod stack;
+mod suspend;
 pub mod sync;
 mod timers;
 mod worker;
