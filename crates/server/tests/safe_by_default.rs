@@ -182,9 +182,8 @@ fn a_peer_that_never_reads_is_given_up(engine: Engine) {
         let guards = Guards { deadline_write: Some(Duration::from_millis(200)), ..standard };
         let server = serve(engine, "127.0.0.1:0", guards, shout);
         let client = server.client();
-        client.set_timeout(Some(Duration::from_millis(100))).unwrap();
         let line = [&[b'x'; 4095][..], b"\n"].concat();
-        // Until nothing more goes out, since nothing that comes back is read.
+        // Nothing that comes back is read, until the server has had enough of that.
         while client.send_all(&line).is_ok() {}
         assert_eq!(server.until(|counters| counters.closed == 1).timed_out, 1);
         assert!(server.told("TimedOut(\"write\")"));
@@ -290,14 +289,15 @@ fn a_signal_ends_it_and_cuts_no_answer_in_two(engine: Engine) {
         let server = Plain::of(engine, shout);
         // As many as one address may.
         let many = (engine.limit_connections() / 4).clamp(1, 16) as u64;
+        // Each asks at least once, however late it gets its turn.
         let asks = |client: Client| {
             move || {
-                let mut answers = 0;
-                while !OVER.load(SeqCst) {
+                loop {
                     assert_eq!(ask(&client, "well?\n", 6), "WELL?\n");
-                    answers += 1;
+                    if OVER.load(SeqCst) {
+                        break;
+                    }
                 }
-                answers
             }
         };
         let busy: Vec<_> = (0..many).map(|_| std::thread::spawn(asks(server.client()))).collect();
@@ -305,8 +305,7 @@ fn a_signal_ends_it_and_cuts_no_answer_in_two(engine: Engine) {
         ask_it_to_stop();
         server.drains();
         OVER.store(true, SeqCst);
-        let answers: u64 = busy.into_iter().map(|one| one.join().unwrap()).sum();
-        assert!(answers >= many);
+        busy.into_iter().for_each(|one| one.join().unwrap());
         let control = server.control.clone();
         server.end().unwrap();
         assert_eq!(control.counters().cut, 0);

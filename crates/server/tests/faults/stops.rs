@@ -37,8 +37,9 @@ fn under_load_no_answer_is_cut_in_two(engine: Engine) {
         let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
         let server = serve(engine, "127.0.0.1:0", guards, shout);
         let asks = |client: Client| {
+            // It is being served before the stop comes.
+            assert_eq!(ask(&client, "a\n", 2), "A\n");
             move || {
-                let mut answers = 0;
                 let mut answer = [0; LINE.len()];
                 while client.send_all(LINE).is_ok() {
                     match read_up_to(&client, &mut answer) {
@@ -46,23 +47,14 @@ fn under_load_no_answer_is_cut_in_two(engine: Engine) {
                         0 => break,
                         count => assert_eq!(&answer[..count], LINE.to_ascii_uppercase()),
                     }
-                    answers += 1;
                 }
-                answers
             }
         };
         let many = if engine.limit_connections() == 1 { 1 } else { 16 };
         let busy: Vec<_> = (0..many).map(|_| std::thread::spawn(asks(server.client()))).collect();
-        server.until(|counters| counters.opened == many);
-        // Some load first, seen by a client of its own where there can be one.
-        if many > 1 {
-            let client = server.client();
-            (0..100).for_each(|_| assert_eq!(ask(&client, "a\n", 2), "A\n"));
-        }
         let control = server.control.clone();
         server.stop().unwrap();
-        let answers: u64 = busy.into_iter().map(|one| one.join().unwrap()).sum();
-        assert!(answers > 0 || many == 1);
+        busy.into_iter().for_each(|one| one.join().unwrap());
         let counters = control.counters();
         assert_eq!((counters.cut, counters.timed_out), (0, 0), "{counters:?}");
         assert_eq!(counters.opened, counters.closed);
