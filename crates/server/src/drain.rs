@@ -44,9 +44,9 @@ pub(crate) struct Drained {
 /// end may come in the middle of a shortage.
 pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
     let switches = &running.switches;
-    let latches =
-        [&switches.stop, &switches.now, &running.cut, &running.finished, &running.patrol, ended];
-    latches.into_iter().try_for_each(|latch| latch.fd().map(drop))
+    let latches = [&switches.stop, &switches.now, &running.patrol, ended];
+    let ends = [&running.cut, &running.finished, &running.over];
+    latches.into_iter().chain(ends).try_for_each(|latch| latch.fd().map(drop))
 }
 
 /// Waits for the request to stop, or for `ended`, and sees the server through to its end.

@@ -51,8 +51,8 @@ impl Server {
         let serving = self.serving(&running, listeners, signals, None);
         tell_listening(&serving, &runner.setup(&serving));
         let watch = {
-            let (running, ended) = (Arc::clone(&running), Arc::clone(&ended));
-            start_watch(move || watch(&running, signals, &ended, duties))?
+            let ended = Arc::clone(&ended);
+            start_watch(&running, move |running| watch(running, signals, &ended, duties))?
         };
         let served = runner.serve(serving);
         ended.set();
@@ -85,8 +85,8 @@ impl Server {
         let serving = self.serving(&running, self.listeners.clone(), None, Some(deadline));
         tell_listening(&serving, &runner.setup(&serving));
         let watch = {
-            let (running, failed) = (Arc::clone(&running), Arc::clone(&failed));
-            start_watch(move || watch_one(&running, &failed))?
+            let failed = Arc::clone(&failed);
+            start_watch(&running, move |running| watch_one(running, &failed))?
         };
         let served = runner.serve(serving);
         if served.is_err() {
@@ -170,8 +170,15 @@ fn tell_listening(serving: &Serving, setup: &str) {
 }
 
 fn start_watch(
-    body: impl FnOnce() -> io::Result<Drained> + Send + 'static,
+    running: &Arc<Running>,
+    watch: impl FnOnce(&Arc<Running>) -> io::Result<Drained> + Send + 'static,
 ) -> Result<JoinHandle<io::Result<Drained>>> {
+    let running = Arc::clone(running);
+    let body = move || {
+        let drained = watch(&running);
+        running.over.set();
+        drained
+    };
     let watch = std::thread::Builder::new().name("drain watch".into()).spawn(body);
     watch.map_err(|error| Error::io("start the drain watch", error))
 }

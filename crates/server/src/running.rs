@@ -98,6 +98,8 @@ pub(crate) struct Running {
     pub(crate) finished: Latch,
     /// Set when what is open is cut off.
     pub(crate) cut: Latch,
+    /// Set when the drain is over, also if something is left behind.
+    pub(crate) over: Latch,
     /// How the wait for the only request ended, where only one is served.
     pub(crate) one: OnceLock<One>,
 }
@@ -208,6 +210,7 @@ impl Running {
             patrol: Latch::default(),
             finished: Latch::default(),
             cut: Latch::default(),
+            over: Latch::default(),
             one: OnceLock::new(),
         }
     }

@@ -16,14 +16,13 @@
 
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coroutine::{Builder, Settings, Worker, yield_now};
 use socket::seam::{Memory, Watch, wait_any};
-use socket::{Deadline, Interest};
+use socket::{Deadline, Interest, Poll, poll};
 
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
@@ -59,32 +58,35 @@ impl Run for Runner {
             grace: GRACE,
             ..Settings::default()
         };
-        let (tell, told) = channel();
+        let told = Arc::new(Board::default());
         let begin = Arc::new(Latch::default());
         begin.fd().map_err(|error| Error::io("start workers", error))?;
         let mut served = Ok(());
         let workers = serving.workers.unwrap_or_else(cores);
         for (number, accept) in serving.accept_loops(workers)?.into_iter().enumerate() {
             let (running, begin) = (Arc::clone(&running), Arc::clone(&begin));
-            let start = Start { accept, running, settings, begin, tell: tell.clone() };
+            let start = Start { accept, running, settings, begin, told: Arc::clone(&told) };
             let worker = std::thread::Builder::new().name(format!("worker {number}"));
             match worker.spawn(move || work(start)) {
                 Ok(worker) => self.workers.push(worker),
                 Err(error) => served = Err(Error::io("start a worker", error)),
             }
         }
-        drop(tell);
         // Nobody is served before all of them can; then each takes what comes until the end. One
         // that fails ends the server, and so the others.
         let (mut up, mut ended) = (0, 0);
         while ended < self.workers.len() {
-            match told.recv() {
-                Ok(Told::Up) => up += 1,
-                // Each tells of its end, unless all have panicked.
-                Err(_) => break,
-                Ok(Told::Ended(outcome)) => {
-                    ended += 1;
-                    served = served.and(outcome);
+            // A worker that a handler never gives back cannot tell of its end.
+            if told.wait(&running.over).map_err(|error| Error::io("wait for workers", error))? {
+                break;
+            }
+            for told in told.take() {
+                match told {
+                    Told::Up => up += 1,
+                    Told::Ended(outcome) => {
+                        ended += 1;
+                        served = served.and(outcome);
+                    }
                 }
             }
             if served.is_err() {
@@ -119,7 +121,33 @@ struct Start {
     settings: Settings,
     /// Set when every worker is up.
     begin: Arc<Latch>,
-    tell: Sender<Told>,
+    told: Arc<Board>,
+}
+
+/// Where workers tell the thread that serves.
+#[derive(Default)]
+struct Board {
+    notes: Mutex<Vec<Told>>,
+    some: Latch,
+}
+
+impl Board {
+    fn tell(&self, note: Told) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        self.some.set();
+    }
+
+    /// Blocks the thread until there are notes, or `over` is set, and answers whether that is.
+    fn wait(&self, over: &Latch) -> io::Result<bool> {
+        let mut asked = [self.some.fd()?, over.fd()?].map(|fd| Poll::new(fd, Interest::READ));
+        poll(&mut asked, Deadline::Never)?;
+        Ok(asked[1].ready.read && !asked[0].ready.read)
+    }
+
+    fn take(&self) -> Vec<Told> {
+        self.some.clear();
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What a worker tells.
@@ -131,19 +159,18 @@ enum Told {
 
 /// A worker's life: accepts and runs until the server stops, and what is open is done or cut off.
 fn work(start: Start) {
-    let Start { accept, running, settings, begin, tell } = start;
-    // Nobody listens any more only if the server is gone.
-    let ended = |what, error| drop(tell.send(Told::Ended(Err(Error::io(what, error)))));
+    let Start { accept, running, settings, begin, told } = start;
+    let ended = |what, error| told.tell(Told::Ended(Err(Error::io(what, error))));
     let worker = match Worker::new(settings) {
         Ok(worker) => worker,
         Err(error) => return ended("start a worker", error),
     };
     running.watch_worker(worker.remote());
-    let _ = tell.send(Told::Up);
+    told.tell(Told::Up);
     if let Err(error) = begin.wait() {
         return ended("start a worker", error);
     }
-    let tell_served = tell.clone();
+    let board = Arc::clone(&told);
     let life = worker.run(move || {
         let mut taken = 0_usize;
         let served = accept.run(&mut |request| {
@@ -153,8 +180,7 @@ fn work(start: Start) {
             }
             spawn(request)
         });
-        let _ = tell_served.send(Told::Ended(served));
-        drop(tell_served);
+        board.tell(Told::Ended(served));
         wait_for_the_end(&running)
     });
     if let Err(error) = life.and_then(|(waited, _)| waited) {
