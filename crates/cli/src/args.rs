@@ -43,9 +43,9 @@ fn serve() -> Command {
         .about("Serve one service, or all of them on loopback")
         .after_help(
             "Without a service it is the board: every service on loopback, on its default port \
-             or on the next free one. Sockets that a service manager passes (LISTEN_FDS) are served \
-             in their place, by the service's name, and the manager is told when all is ready \
-             (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.",
+             or on the next free one. Sockets that a service manager passes (LISTEN_FDS) are \
+             served in their place, by the service's name, and the manager is told when all is \
+             ready (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.",
         )
         .subcommand_value_name("SERVICE")
         .subcommand_help_heading("Services")

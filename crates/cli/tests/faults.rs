@@ -77,7 +77,8 @@ fn missing_standard_streams_are_not_taken_for_connections() {
     }
 }
 
-/// Row 41: whoever blocked the signals that end it has not asked for a program without an end.
+/// Row 41: whoever blocked the signals that end it has not asked for a program without an end, nor
+/// for one that never reloads.
 #[test]
 fn a_blocked_signal_still_ends_it() {
     let program = "import os, signal, sys\n\
@@ -90,6 +91,8 @@ fn a_blocked_signal_still_ends_it() {
         let args = ["--engine", engine, "echo", "0"];
         let server = serve_through(&["python3", "-c", program], &args);
         serves(&server);
+        server.signal(Signal::HUP);
+        server.err.wait_for("switchboard: reloaded");
         server.stop();
     }
 }
