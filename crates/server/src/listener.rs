@@ -47,6 +47,8 @@ pub(crate) struct Site {
     pub(crate) service: Arc<dyn Service>,
     /// The socket through which datagrams are answered; `None` if it takes connections.
     pub(crate) datagrams: Option<Arc<Bound>>,
+    /// Whether its connections carry messages instead of a stream of bytes.
+    pub(crate) messages: bool,
     /// Its place in the server's list of numbers.
     pub(crate) index: usize,
     /// Its numbers.
@@ -191,9 +193,9 @@ impl Listener {
         let local = socket.getsockname()?;
         let place = place(&local).unwrap_or_else(|| asked.place.clone());
         let address = Address { scheme: asked.scheme, place };
-        let datagram = socket.kind()? == Type::DGRAM;
+        let kind = socket.kind()?;
         let bound = Arc::new(Bound { _path: path, socket });
-        let datagrams = datagram.then(|| Arc::clone(&bound));
+        let datagrams = (kind == Type::DGRAM).then(|| Arc::clone(&bound));
         let (mut listeners, tally) = (switches.listeners(), Arc::<Tally>::default());
         let index = listeners.len();
         listeners.push(Counted {
@@ -202,7 +204,8 @@ impl Listener {
             tally: Arc::clone(&tally),
         });
         let told = AtomicBool::new(false);
-        let site = Site { local, address, service, datagrams, index, tally, told };
+        let messages = kind == Type::SEQPACKET;
+        let site = Site { local, address, service, datagrams, messages, index, tally, told };
         Ok(Listener { bound, site: Arc::new(site) })
     }
 }

@@ -278,6 +278,8 @@ impl Running {
         if let Some(address) = address {
             let count = registry.per_address.entry(address).or_default();
             if *count >= self.limit_per_address {
+                // Said aloud, for somebody else may hold the descriptor: a child forked meanwhile.
+                link.cut();
                 return (id, Err(Refusal::LimitPerAddress));
             }
             *count += 1;

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 
-use socket::Deadline;
+use socket::{Deadline, Flags, Socket};
 
 use super::{BUFFER_BYTES, Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
@@ -79,7 +79,10 @@ impl Connection {
             self.input.buffer = vec![0; BUFFER_BYTES];
         }
         let socket = self.link.socket.as_ref().expect("only a connection receives");
-        let answer = socket.recv_by(&mut self.input.buffer, deadline);
+        let answer = match self.site.messages {
+            true => receive_message(socket, &mut self.input.buffer, deadline),
+            false => socket.recv_by(&mut self.input.buffer, deadline),
+        };
         self.input.end = self.end_receive(answer, guard)?;
         Ok(())
     }
@@ -157,9 +160,21 @@ impl Connection {
     }
 }
 
+/// Receives one message, whole: the kernel throws away what has no room, so it is asked first how
+/// much there is. It cannot be more than the kernel lets a peer send at once.
+fn receive_message(socket: &Socket, buffer: &mut Vec<u8>, deadline: Deadline) -> io::Result<usize> {
+    let wait = if deadline == Deadline::Immediate { Flags::DONTWAIT } else { Flags::default() };
+    let length = socket.recv_with(&mut [0], Flags::PEEK | Flags::TRUNC | wait)?;
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    socket.recv_by(buffer, Deadline::Immediate)
+}
+
 impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.rest().is_empty() && buffer.len() >= BUFFER_BYTES {
+        let large = buffer.len() >= BUFFER_BYTES && !self.site.messages;
+        if large && self.input.rest().is_empty() {
             let begun = self.begin_receive(Waiting::Reading)?;
             let Some((deadline, guard)) = begun else { return Ok(0) };
             let answer = self.socket().recv_by(buffer, deadline);

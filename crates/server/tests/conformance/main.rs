@@ -10,6 +10,7 @@ mod connections_end_whole;
 mod datagrams_stay_whole;
 mod guards_recover;
 mod hooks_run_in_order;
+mod messages_stay_whole;
 mod one_server_has_many_listeners;
 mod python_peers_agree;
 mod requests_are_verified;

@@ -28,7 +28,8 @@ macro_rules! transports {
 }
 
 /// Mounts functions `fn(Cell)` as tests on every engine, those under `transports` on every
-/// transport, under `connections` and `streams` and `datagrams` on those.
+/// transport, under `connections` and `streams`, `messages` and
+/// `datagrams` on those.
 macro_rules! on_every {
     ($($want:ident { $($test:ident)* })*) => {
         $crate::support::engines! {
@@ -78,6 +79,9 @@ macro_rules! mount_if {
     (datagrams datagram $($cell:tt)*) => { $crate::support::mount_if! { yes $($cell)* } };
     (datagrams stream $($cell:tt)*) => {};
     (datagrams seqpacket $($cell:tt)*) => {};
+    (messages seqpacket $($cell:tt)*) => { $crate::support::mount_if! { yes $($cell)* } };
+    (messages stream $($cell:tt)*) => {};
+    (messages datagram $($cell:tt)*) => {};
     (yes $engine:ident $transport:ident { $($test:ident)* }) => {
         $(#[test] fn $test() {
             let _watchdog = $crate::support::Watchdog::new();
