@@ -136,6 +136,10 @@ fn server_flags() -> Vec<Arg> {
         variable(Arg::new("workers").long("workers").value_name("N"))
             .value_parser(count)
             .help("Threads that run coroutines [default: one for each core]"),
+        variable(Arg::new("prefork").long("prefork").value_name("N"))
+            .value_parser(value_parser!(usize))
+            .default_value("0")
+            .help("Serve by N processes that are replaced when they die; 0: by this one alone"),
         variable(Arg::new("max-connections").long("max-connections").value_name("N"))
             .value_parser(count)
             .help("Connections open at once; further ones wait [default: the engine's]"),

@@ -2,8 +2,8 @@
 //!
 //! | level | events |
 //! |---|---|
-//! | `-q` | what is wrong with the server: accepts and reloads that fail, panics |
-//! | standard | and listening, connections opened, closed and refused, the drain |
+//! | `-q` | what is wrong with the server: accepts and reloads that fail, panics, dead workers |
+//! | standard | and listening, workers, connections opened, closed and refused, the drain |
 //! | `-v` | and every message |
 //!
 //! One event is one write, so that lines of different threads never mix. Lines that a flood could
@@ -71,6 +71,8 @@ impl Log {
                 | Event::Panicked { .. }
                 | Event::Reloaded { error: Some(_) }
                 | Event::NotifyFailed { .. }
+                | Event::WorkerDied { .. }
+                | Event::WorkerNotStarted { .. }
         );
         if self.quiet && !serious {
             return;
@@ -167,7 +169,7 @@ impl Log {
             },
             // What was cut off is the error that the program ends with.
             Event::DrainEnded { cut: 0 } => "switchboard: stopped".into(),
-            _ => return None,
+            event => return worker_line(event),
         })
     }
 
@@ -175,6 +177,27 @@ impl Log {
         let id = self.paint.dim(&format!("#{}", connection.id));
         format!("{id} {}", peer(connection))
     }
+}
+
+/// What happens to the processes that serve.
+fn worker_line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::WorkerStarted { pid } => format!("switchboard: worker process {pid} started"),
+        Event::WorkerDied { pid, exit, pause } => {
+            let next = match pause {
+                None => String::new(),
+                Some(Duration::ZERO) => " (replaced)".into(),
+                Some(pause) => format!(" (replaced in {})", duration::show(*pause)),
+            };
+            format!("switchboard: worker process {pid} died: {exit}{next}")
+        }
+        Event::WorkerNotStarted { error, pause } => format!(
+            "switchboard: start a worker process: {} (trying again in {})",
+            plain(error),
+            duration::show(*pause)
+        ),
+        _ => return None,
+    })
 }
 
 /// Where a connection came from; a Unix client has no address, so it is called by its family.
@@ -235,6 +258,14 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
             Object::new("reload_failed").text("reason", &plain(error))
         }
         Event::NotifyFailed { error } => Object::new("notify_failed").text("reason", &plain(error)),
+        Event::WorkerStarted { pid } => Object::new("worker_started").number("pid", *pid),
+        Event::WorkerDied { pid, exit, pause } => Object::new("worker_died")
+            .number("pid", *pid)
+            .text("reason", &exit.to_string())
+            .number("pause_us", pause.unwrap_or_default().as_micros()),
+        Event::WorkerNotStarted { error, pause } => Object::new("worker_not_started")
+            .text("reason", &plain(error))
+            .number("pause_us", pause.as_micros()),
         Event::DrainBegan { open, grace } => Object::new("drain_began")
             .number("open", count(*open))
             .number("grace_us", grace.as_micros()),

@@ -112,6 +112,7 @@ pub(crate) struct ServerOptions {
     pub(crate) lan: bool,
     pub(crate) guards: Guards,
     workers: Option<usize>,
+    prefork: usize,
     messages: bool,
 }
 
@@ -137,6 +138,7 @@ impl ServerOptions {
             lan: matches.get_flag("lan"),
             guards,
             workers: count("workers"),
+            prefork: matches.get_one("prefork").copied().unwrap_or_default(),
             messages: global.verbose,
         }
     }
@@ -146,6 +148,7 @@ impl ServerOptions {
         let server = Server::new()
             .with_engine(self.engine)
             .with_guards(self.guards.clone())
+            .with_prefork(self.prefork)
             .with_message_events(self.messages);
         match self.workers {
             Some(workers) => server.with_workers(workers),

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use socket::{Deadline, Socket};
 use support::{LIMIT, Running, has};
 
-const ENGINES: [&str; 3] = ["serial", "threads", "coroutines"];
+const ENGINES: [&str; 4] = ["serial", "threads", "processes", "coroutines"];
 
 /// Services with a message and the answer to it.
 const SERVICES: [(&[&str], &[u8], &[u8]); 3] = [

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use rustix::process::Signal;
 use support::{LIMIT, Running, fresh_path, switchboard};
 
-const ENGINES: [&str; 3] = ["serial", "threads", "coroutines"];
+const ENGINES: [&str; 4] = ["serial", "threads", "processes", "coroutines"];
 
 fn client(server: &Running) -> TcpStream {
     let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();

@@ -7,7 +7,7 @@ mod support;
 
 use support::{Running, python};
 
-const ENGINES: [&str; 3] = ["serial", "threads", "coroutines"];
+const ENGINES: [&str; 4] = ["serial", "threads", "processes", "coroutines"];
 
 /// The client of the greeting server.
 const HELLO_CLIENT: &str = r"

@@ -41,8 +41,33 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The time between two reports of the same trouble.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// Accepts until the server is asked to stop, giving each request to `process`, which says whether
-/// it could be taken; `Err` is a shortage and counts as one of accept's.
+/// What an accept loop brings requests to.
+pub(crate) trait Process {
+    /// Takes a request, and says whether it could; `Err` is a shortage and counts as one of
+    /// accept's.
+    fn process(&mut self, request: Request) -> io::Result<()>;
+
+    /// What the loop is to wait for beside its own.
+    fn watches(&self) -> Vec<Watch<'_>> {
+        Vec::new()
+    }
+
+    /// Called after each wait, with those of the [watches](Process::watches) that were ready.
+    fn attend(&mut self, ready: &[bool]) {
+        let _ = ready;
+    }
+}
+
+/// Where requests are all there is to it.
+struct Only<'a>(&'a mut dyn FnMut(Request) -> io::Result<()>);
+
+impl Process for Only<'_> {
+    fn process(&mut self, request: Request) -> io::Result<()> {
+        (self.0)(request)
+    }
+}
+
+/// Accepts until the server is asked to stop, or one request only.
 pub(crate) struct AcceptLoop {
     running: Arc<Running>,
     door: Arc<Door>,
@@ -116,19 +141,24 @@ impl AcceptLoop {
     }
 
     /// Accepts until the server is asked to stop, then takes what already waits, and closes the
-    /// listeners.
-    pub(crate) fn run(mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
+    /// listeners. Each request is given to `process`, as [`Process::process`] has it.
+    pub(crate) fn run(self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
+        self.run_for(&mut Only(process))
+    }
+
+    /// The same for an engine that waits for more than requests.
+    pub(crate) fn run_for(mut self, process: &mut dyn Process) -> Result {
         match self.one_by {
             None => self.serve(process),
             Some(deadline) => self.serve_one(deadline, process),
         }
     }
 
-    fn serve(&mut self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
+    fn serve(&mut self, process: &mut dyn Process) -> Result {
         self.running.begin_accepting();
         while !self.stop_asked()? {
             let deadline = self.poll_interval.into();
-            for index in self.wait(deadline)? {
+            for index in self.wait(process, deadline)? {
                 let entrance = Arc::clone(&self.entrances[index]);
                 self.take(&entrance, TURN, process)?;
             }
@@ -141,13 +171,9 @@ impl AcceptLoop {
     }
 
     /// Waits for one request until `deadline`, and processes it.
-    fn serve_one(
-        &mut self,
-        deadline: Deadline,
-        process: &mut dyn FnMut(Request) -> io::Result<()>,
-    ) -> Result {
+    fn serve_one(&mut self, deadline: Deadline, process: &mut dyn Process) -> Result {
         while !self.stop_asked()? {
-            let ready = self.wait(deadline)?.first().copied();
+            let ready = self.wait(process, deadline)?.first().copied();
             if let Some(index) = ready {
                 let entrance = Arc::clone(&self.entrances[index]);
                 if self.take(&entrance, 1, process)? {
@@ -171,7 +197,7 @@ impl AcceptLoop {
 
     /// Sleeps until a listener has something, and says which; or none, if something else happened
     /// or `limit` has passed.
-    fn wait(&mut self, limit: Deadline) -> Result<Vec<usize>> {
+    fn wait(&mut self, process: &mut dyn Process, limit: Deadline) -> Result<Vec<usize>> {
         let (armed, deadline) = match &self.shortage {
             Some(shortage) => {
                 let over = Instant::now() >= shortage.until;
@@ -180,7 +206,7 @@ impl AcceptLoop {
             None => (true, Deadline::Never),
         };
         let armed = self.running.ask_for_room(&self.door) && armed;
-        match self.wait_for_any(armed, deadline.earlier(limit)) {
+        match self.wait_for_any(process, armed, deadline.earlier(limit)) {
             // To wait takes memory too. Without it there is only sleep.
             Err(error) if is_resource_limit(&error) => {
                 if let Some(entrance) = self.entrances.first().cloned() {
@@ -194,7 +220,12 @@ impl AcceptLoop {
     }
 
     /// The same, for the listeners only if they are `armed`.
-    fn wait_for_any(&mut self, armed: bool, deadline: Deadline) -> io::Result<Vec<usize>> {
+    fn wait_for_any(
+        &mut self,
+        process: &mut dyn Process,
+        armed: bool,
+        deadline: Deadline,
+    ) -> io::Result<Vec<usize>> {
         let [stop, room, signals] = &self.memories;
         let watch = |target| Watch { target, interest: Interest::READ, ready: false };
         let mut watches = vec![
@@ -202,6 +233,8 @@ impl AcceptLoop {
             watch(room.target(self.door.room.fd()?)),
         ];
         watches.extend(self.signals.map(|asked| watch(signals.target(asked.asked()))));
+        let foreign = watches.len();
+        watches.extend(process.watches());
         let first = watches.len();
         if armed {
             watches.extend(self.entrances.iter().map(|one| one.socket().watch(Interest::READ)));
@@ -216,8 +249,11 @@ impl AcceptLoop {
                 shortage.until = Instant::now();
             }
         }
+        let foreign: Vec<_> = watches[foreign..first].iter().map(|watch| watch.ready).collect();
         let ready = watches[first..].iter().enumerate().filter(|(_, watch)| watch.ready);
-        Ok(ready.map(|(index, _)| index).collect())
+        let ready = ready.map(|(index, _)| index).collect();
+        process.attend(&foreign);
+        Ok(ready)
     }
 
     /// Takes what waits at a listener, up to `most` of it; whether there was anything.
@@ -225,7 +261,7 @@ impl AcceptLoop {
         &mut self,
         entrance: &Entrance,
         most: usize,
-        process: &mut dyn FnMut(Request) -> io::Result<()>,
+        process: &mut dyn Process,
     ) -> Result<bool> {
         let mut failures = 0;
         for taken in 0..most {
@@ -238,7 +274,7 @@ impl AcceptLoop {
                 false => self.accept(entrance, place),
             };
             let outcome = match request {
-                Ok(Some(request)) => process(request),
+                Ok(Some(request)) => process.process(request),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };

@@ -1,11 +1,12 @@
 //! The handle of a server: stops it and reads its counters, from any thread and at any time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use socket::Address;
 
 use crate::event::Counters;
-use crate::running::Switches;
+use crate::switches::Switches;
 
 /// Stops a server and reads its counters, from any thread, before, while and after it serves.
 #[derive(Debug, Clone)]
@@ -37,7 +38,16 @@ impl Control {
         self.switches.stop.set();
     }
 
-    /// What the server has counted so far: the sum of its listeners.
+    /// How many processes the server has forked that have not ended: a child for each connection
+    /// with [`Engine::Processes`](crate::Engine::Processes), or the workers of
+    /// [`with_prefork`](crate::Server::with_prefork).
+    #[must_use]
+    pub fn active_children(&self) -> usize {
+        self.switches.children.load(SeqCst)
+    }
+
+    /// What the server has counted so far, also when asked in a process that it forked: the sum of
+    /// its listeners.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.switches.counters()

@@ -9,15 +9,17 @@
 //!   once; the others may finish what they have.
 //! * **time called**: a connection that only waits for its peer to say something is let go: its
 //!   read fails. Whoever is at work, or being written to, has the rest of the grace.
-//! * **cut off**: every call of every open connection fails. Handlers get a second to return; one
-//!   that still does not is left behind and counted, since a thread cannot be ended from outside.
+//! * **cut off**: every call of every open connection fails. Handlers get a second to return. One
+//!   that still does not is ended by force where it is a process; otherwise it is left behind and
+//!   counted, since a thread cannot be ended from outside.
 //!
 //! This runs on a thread of its own, the watch, so that it works the same for every engine, also
 //! where the serving thread is inside a handler.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket::signal::StopSignals;
@@ -29,7 +31,7 @@ use crate::latch::Latch;
 use crate::running::Running;
 
 /// How long handlers have to return after being cut off.
-const SECOND_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const SECOND_GRACE: Duration = Duration::from_secs(1);
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,8 +47,14 @@ pub(crate) struct Drained {
 pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
     let switches = &running.switches;
     let latches = [&switches.stop, &switches.now, &running.patrol, ended];
-    let ends = [&running.cut, &running.finished, &running.over];
-    latches.into_iter().chain(ends).try_for_each(|latch| latch.fd().map(drop))
+    let ends = [&running.cut, &running.kill, &running.finished, &running.over];
+    latches.into_iter().chain(ends).try_for_each(|latch| latch.fd().map(drop))?;
+    if running.engine.forks() {
+        switches.share()?;
+        // A handler that shortens a deadline wakes the patrol.
+        running.patrol.share()?;
+    }
+    Ok(())
 }
 
 /// Waits for the request to stop, or for `ended`, and sees the server through to its end.
@@ -60,8 +68,13 @@ pub(crate) fn watch(
     let switches = &running.switches;
     let asked = signals.map(|signals| signals.asked());
     let again = signals.map(|signals| signals.again());
-    let stop = [Some(switches.stop.fd()?), Some(switches.now.fd()?), Some(ended.fd()?), asked];
-    patrol(running, duties, &stop, Deadline::Never)?;
+    // A worker whose supervisor has ended serves for nobody.
+    let alone = running.teller.supervisor().map(AsFd::as_fd);
+    let (stop, now) = (Some(switches.stop.fd()?), Some(switches.now.fd()?));
+    patrol(running, duties, &[stop, now, Some(ended.fd()?), asked, alone], Deadline::Never)?;
+    if alone.is_some_and(is_readable) {
+        switches.stop.set();
+    }
 
     running.begin_drain();
     let grace = running.guards.grace;
@@ -98,10 +111,19 @@ fn cut_remaining(running: &Running, duties: &Duties) -> io::Result<Drained> {
     if running.unfinished() > 0 {
         drained.cut = running.cut_all();
         let finished = [Some(running.finished.fd()?)];
-        patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
+        let all = patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
+        if !all && running.engine.forks() {
+            running.kill.set();
+            patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
+        }
         drained.left = running.unfinished();
     }
     Ok(drained)
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut asked = [Poll::new(fd, Interest::READ)];
+    poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0)
 }
 
 /// Waits until one of the descriptors is readable; false when the deadline passed first. Meanwhile
@@ -120,7 +142,7 @@ fn patrol(
     polls.extend(duties.came().map(|fd| Poll::new(fd, Interest::READ)));
     let mut opened = None;
     loop {
-        let before = opened.replace(running.switches.counters().opened);
+        let before = opened.replace(running.switches.requests().load(Relaxed));
         let next = match running.patrol_interval() {
             Some(interval) if opened != before || !running.rest_patrol() => {
                 deadline.earlier(Deadline::After(interval))

@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use socket::Deadline;
@@ -60,7 +61,9 @@ impl Duties {
             && hang_ups.take()?
         {
             running.notify(&notify::reloading());
+            let changing = running.changing.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = caught(|| (hook.borrow_mut())()).map_err(io::Error::from).flatten();
+            drop(changing);
             running.tell(&Event::Reloaded { error: outcome.err().as_ref() });
             running.notify("READY=1");
         }

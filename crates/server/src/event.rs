@@ -6,10 +6,12 @@
 use std::fmt;
 use std::io;
 use std::iter::Sum;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use socket::process::{Exit, SharedWords};
 use socket::{Address, SockAddr};
 
 use crate::engine::Engine;
@@ -99,6 +101,27 @@ pub enum Event<'a> {
     NotifyFailed {
         /// Why.
         error: &'a io::Error,
+    },
+    /// A worker process has begun to serve.
+    WorkerStarted {
+        /// Its process.
+        pid: u32,
+    },
+    /// A worker process has ended without having been asked to.
+    WorkerDied {
+        /// Its process.
+        pid: u32,
+        /// How it ended.
+        exit: Exit,
+        /// When its successor starts; `None` if it has none.
+        pause: Option<Duration>,
+    },
+    /// A worker process could not be started: the system is short of something.
+    WorkerNotStarted {
+        /// Why.
+        error: &'a io::Error,
+        /// When it is tried again.
+        pause: Duration,
     },
     /// The server takes no more connections and lets the open ones finish.
     DrainBegan {
@@ -207,6 +230,9 @@ pub enum CloseReason {
     CutOff,
     /// The handler panicked.
     Panicked,
+    /// The process that served it ended first: it was killed, or ended itself. What it had received
+    /// and sent is not known and counts as nothing.
+    Crashed(Exit),
     /// The handler failed for another reason.
     Failed(io::Error),
 }
@@ -232,6 +258,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Drained => f.write_str("server stopping"),
             CloseReason::CutOff => f.write_str("cut off"),
             CloseReason::Panicked => f.write_str("handler panicked"),
+            CloseReason::Crashed(exit) => write!(f, "its process crashed: {exit}"),
             CloseReason::Failed(error) => write!(f, "failed: {}", plain(error)),
         }
     }
@@ -285,58 +312,92 @@ impl Sum for Counters {
     }
 }
 
-/// The counters while they count: any thread adds, any thread reads.
+/// The counters while they count: any thread adds, any thread reads, and any process that was
+/// forked after [`share`](Tally::share).
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    opened: AtomicU64,
-    closed: AtomicU64,
-    refused: AtomicU64,
-    accept_failed: AtomicU64,
-    timed_out: AtomicU64,
-    panicked: AtomicU64,
-    cut: AtomicU64,
-    received: AtomicU64,
-    sent: AtomicU64,
+    own: [AtomicU64; Counter::Sent as usize + 1],
+    shared: OnceLock<SharedWords>,
+}
+
+/// The counters by their place.
+#[derive(Clone, Copy)]
+enum Counter {
+    Opened,
+    Closed,
+    Refused,
+    AcceptFailed,
+    TimedOut,
+    Panicked,
+    Cut,
+    Received,
+    Sent,
 }
 
 impl Tally {
+    /// Counts for forked processes too. To be called while nothing happens that counts.
+    pub(crate) fn share(&self) -> io::Result<()> {
+        if self.shared.get().is_none() {
+            let words = SharedWords::new(self.own.len())?;
+            for (word, own) in words.iter().zip(&self.own) {
+                word.store(own.load(Relaxed), Relaxed);
+            }
+            let _ = self.shared.set(words);
+        }
+        Ok(())
+    }
+
+    fn counter(&self, counter: Counter) -> &AtomicU64 {
+        match self.shared.get() {
+            None => &self.own[counter as usize],
+            Some(words) => &words[counter as usize],
+        }
+    }
+
+    fn add(&self, counter: Counter, amount: u64) {
+        self.counter(counter).fetch_add(amount, Relaxed);
+    }
+
     /// Counts an event.
     pub(crate) fn count(&self, event: &Event<'_>) {
-        let add = |counter: &AtomicU64, amount| counter.fetch_add(amount, Relaxed);
         match event {
-            Event::Opened { .. } => add(&self.opened, 1),
-            Event::Refused { .. } => add(&self.refused, 1),
-            Event::Panicked { .. } => add(&self.panicked, 1),
+            Event::Opened { .. } => self.add(Counter::Opened, 1),
+            Event::Refused { .. } => self.add(Counter::Refused, 1),
+            Event::Panicked { .. } => self.add(Counter::Panicked, 1),
             Event::Closed { received, sent, reason, .. } => {
-                add(&self.received, *received);
-                add(&self.sent, *sent);
-                add(&self.timed_out, u64::from(matches!(reason, CloseReason::TimedOut(_))));
-                add(&self.cut, u64::from(matches!(reason, CloseReason::CutOff)));
-                add(&self.closed, 1)
+                self.add(Counter::Received, *received);
+                self.add(Counter::Sent, *sent);
+                match reason {
+                    CloseReason::TimedOut(_) => self.add(Counter::TimedOut, 1),
+                    CloseReason::CutOff => self.add(Counter::Cut, 1),
+                    _ => {}
+                }
+                self.add(Counter::Closed, 1);
             }
-            _ => 0,
-        };
+            _ => {}
+        }
     }
 
     /// Counts a failed accept, which is not always told as an event.
     pub(crate) fn accept_failed(&self) {
-        self.accept_failed.fetch_add(1, Relaxed);
+        self.add(Counter::AcceptFailed, 1);
     }
 
     /// The numbers now. `closed` is read first, so that a connection never counts as closed
     /// before it counts as opened.
     pub(crate) fn snapshot(&self) -> Counters {
-        let closed = self.closed.load(Relaxed);
+        let read = |counter| self.counter(counter).load(Relaxed);
+        let closed = read(Counter::Closed);
         Counters {
             closed,
-            opened: self.opened.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            accept_failed: self.accept_failed.load(Relaxed),
-            timed_out: self.timed_out.load(Relaxed),
-            panicked: self.panicked.load(Relaxed),
-            cut: self.cut.load(Relaxed),
-            received: self.received.load(Relaxed),
-            sent: self.sent.load(Relaxed),
+            opened: read(Counter::Opened),
+            refused: read(Counter::Refused),
+            accept_failed: read(Counter::AcceptFailed),
+            timed_out: read(Counter::TimedOut),
+            panicked: read(Counter::Panicked),
+            cut: read(Counter::Cut),
+            received: read(Counter::Received),
+            sent: read(Counter::Sent),
         }
     }
 }
@@ -344,6 +405,11 @@ impl Tally {
 /// What a server tells when nobody has subscribed: what its owner would have to know.
 pub(crate) fn to_stderr(event: &Event<'_>) {
     match event {
+        Event::WorkerNotStarted { error, .. } => eprintln!("start a worker: {}", plain(error)),
+        Event::WorkerDied { pid, exit, .. } => eprintln!("worker {pid} died: {exit}"),
+        Event::Closed { connection, reason: reason @ CloseReason::Crashed(_), .. } => {
+            eprintln!("{} {}: {reason}", connection.service, connection.peer);
+        }
         Event::Stalled { handler, elapsed } => {
             eprintln!("{handler}: has kept its worker for {elapsed:.1?}");
         }

@@ -53,9 +53,14 @@ mod lifecycle;
 mod link;
 mod listener;
 mod notify;
+mod prefork;
+mod record;
+mod report;
 mod request;
 mod running;
 mod server;
+mod switches;
+mod teller;
 mod to_address;
 
 pub use connection::{Connection, Writer};

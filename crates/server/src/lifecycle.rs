@@ -6,6 +6,7 @@
 //!
 //!   handle_request ─► the same for one request; the listeners stay
 //! ```
+//! With worker processes (`prefork.rs`) each of them serves like this, and the caller watches.
 
 use std::io;
 use std::sync::Arc;
@@ -17,14 +18,17 @@ use socket::signal::{StopSignals, stop_signals};
 use crate::caught::caught;
 use crate::drain::{Drained, prepare, watch, watch_one};
 use crate::duties::Duties;
-use crate::engine::Serving;
+use crate::engine::{Engine, Serving};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
 use crate::listener::Listener;
 use crate::notify::Notify;
+use crate::prefork::supervise;
+use crate::report::Reporter;
 use crate::running::{One, Running};
 use crate::server::Server;
+use crate::teller::Teller;
 
 impl Server {
     /// Serves until asked to stop, then drains: connections finish within
@@ -34,13 +38,28 @@ impl Server {
     ///
     /// # Errors
     /// `TimedOut` when connections had to be cut off; what is wrong with a listener that broke;
-    /// `InvalidInput` when nothing is bound.
+    /// `InvalidInput` when nothing is bound; with [workers](Server::with_prefork), that they die as
+    /// soon as they start.
     pub fn serve_forever(&mut self) -> Result {
         let signals = match self.signals {
             true => Some(stop_signals().map_err(|error| Error::io("take signals", error))?),
             false => None,
         };
-        let running = self.running(Notify::of_environment())?;
+        match self.prefork {
+            0 => self.serve(signals, None),
+            workers => supervise(self, signals, workers),
+        }
+    }
+
+    /// Serves in this process; `supervisor`: on behalf of that one.
+    pub(crate) fn serve(
+        &mut self,
+        signals: Option<StopSignals>,
+        supervisor: Option<Arc<Reporter>>,
+    ) -> Result {
+        let alone = supervisor.is_none();
+        let notify = if alone { Notify::of_environment() } else { Notify::none() };
+        let running = self.running(notify, supervisor)?;
         let duties = Duties::new(self.reload.take(), running.notify.watchdog())
             .map_err(|error| Error::io("take signals", error))?;
         let ended = Arc::new(Latch::default());
@@ -49,17 +68,27 @@ impl Server {
         let sites: Vec<_> = listeners.iter().map(|listener| Arc::clone(&listener.site)).collect();
         let mut runner = self.engine.runner();
         let serving = self.serving(&running, listeners, signals, None);
-        tell_listening(&serving, &runner.setup(&serving));
+        if alone {
+            tell_listening(
+                &running.teller,
+                self.engine,
+                &serving.listeners,
+                &runner.setup(self.workers),
+            );
+        }
         let watch = {
             let ended = Arc::clone(&ended);
             start_watch(&running, move |running| watch(running, signals, &ended, duties))?
         };
         let served = runner.serve(serving);
         ended.set();
+        runner.drain();
         let drained = watch.join().expect("the watch runs no code that panics");
         let drained = drained.map_err(|error| Error::io("drain", error));
         runner.join(matches!(drained, Ok(Drained { left: 0, .. })));
-        sites.iter().for_each(|site| site.closed());
+        if alone {
+            sites.iter().for_each(|site| site.closed());
+        }
         served?;
         finished(drained?)
     }
@@ -78,12 +107,17 @@ impl Server {
     /// As [`serve_forever`](Server::serve_forever).
     pub fn handle_request(&mut self) -> Result<bool> {
         let deadline = Deadline::from(self.timeout).fixed();
-        let running = self.running(Notify::none())?;
+        let running = self.running(Notify::none(), None)?;
         let failed = Arc::new(Latch::default());
         prepare(&running, &failed).map_err(|error| Error::io("prepare to serve", error))?;
         let mut runner = self.engine.runner();
         let serving = self.serving(&running, self.listeners.clone(), None, Some(deadline));
-        tell_listening(&serving, &runner.setup(&serving));
+        tell_listening(
+            &running.teller,
+            self.engine,
+            &serving.listeners,
+            &runner.setup(self.workers),
+        );
         let watch = {
             let failed = Arc::clone(&failed);
             start_watch(&running, move |running| watch_one(running, &failed))?
@@ -92,6 +126,7 @@ impl Server {
         if served.is_err() {
             failed.set();
         }
+        runner.drain();
         let ended = watch.join().expect("the watch runs no code that panics");
         let ended = ended.map_err(|error| Error::io("wait for the request", error));
         runner.join(matches!(ended, Ok(Drained { left: 0, .. })));
@@ -119,20 +154,28 @@ impl Server {
         }
     }
 
-    fn running(&self, notify: Notify) -> Result<Arc<Running>> {
+    /// Refuses to serve nothing.
+    pub(crate) fn check_bound(&self) -> Result {
         if self.listeners.is_empty() {
             let why = "nothing is bound, or it has been served before";
             let error = io::Error::new(io::ErrorKind::InvalidInput, why);
             return Err(Error::io("serve", error).try_this(Some("bind an address first")));
         }
-        Ok(Arc::new(Running::new(
+        Ok(())
+    }
+
+    fn running(&self, notify: Notify, supervisor: Option<Arc<Reporter>>) -> Result<Arc<Running>> {
+        self.check_bound()?;
+        let running = Running::new(
             self.engine,
             self.guards.clone(),
+            self.limit_connections(),
             Arc::clone(&self.switches),
-            Arc::clone(&self.subscriber),
+            Teller::new(&self.switches, Arc::clone(&self.subscriber), supervisor),
             self.message_events,
             notify,
-        )))
+        );
+        running.map(Arc::new).map_err(|error| Error::io("prepare to serve", error))
     }
 
     fn serving(
@@ -161,11 +204,10 @@ impl Drop for Server {
 }
 
 /// Tells of the listeners that have not been told of.
-fn tell_listening(serving: &Serving, setup: &str) {
-    let running = &serving.running;
-    for Listener { site, .. } in serving.listeners.iter().filter(|one| one.site.tell_once()) {
-        let (address, service, engine) = (&site.address, site.service.name(), running.engine);
-        running.tell(&Event::Listening { address, service, engine, setup });
+pub(crate) fn tell_listening(teller: &Teller, engine: Engine, listeners: &[Listener], setup: &str) {
+    for Listener { site, .. } in listeners.iter().filter(|one| one.site.tell_once()) {
+        let (address, service) = (&site.address, site.service.name());
+        teller.tell(&Event::Listening { address, service, engine, setup });
     }
 }
 
@@ -191,7 +233,7 @@ fn finished(drained: Drained) -> Result {
     }
 }
 
-fn cut_off(cut: usize, left: usize) -> Error {
+pub(crate) fn cut_off(cut: usize, left: usize) -> Error {
     let mut what = match cut {
         1 => "1 connection was cut off".to_owned(),
         _ => format!("{cut} connections were cut off"),

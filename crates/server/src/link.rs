@@ -17,13 +17,17 @@
 //! Whoever ends a waiting changes the word first, and only the one whose change counted shuts the
 //! reading side down. So a handler whose wait was over by then keeps its connection whole, and one
 //! that received something at the very moment learns that the rest of it cannot follow.
+//!
+//! Where the handler runs in a process of its own, the words lie in memory that both see, and
+//! shutting down acts on the connection itself, whoever has a descriptor of it.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
+use socket::process::SharedWords;
 use socket::{Deadline, Interest, Poll, Socket, poll};
 
 /// An open connection, shared by its handler and whoever may end it.
@@ -31,11 +35,21 @@ use socket::{Deadline, Interest, Poll, Socket, poll};
 pub(crate) struct Link {
     /// Its socket; a datagram has none of its own.
     pub(crate) socket: Option<Socket>,
-    /// The state in the lowest three bits, above them the moment until which it may last.
-    word: AtomicU64,
-    /// Whether it was cut off: every call on it fails from now on.
-    cut: AtomicBool,
+    own: [AtomicU64; WORDS],
+    shared: Option<Slot>,
 }
+
+/// The words of a link in memory that forked processes share.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) words: Arc<SharedWords>,
+    /// The first of its [`WORDS`].
+    pub(crate) at: usize,
+}
+
+/// How many words a link has: its state in the lowest three bits, above them the moment until which
+/// that may last; and whether it was cut off, so that every call on it fails from now on.
+pub(crate) const WORDS: usize = 2;
 
 /// What a handler waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +71,8 @@ pub(crate) enum Ending {
     Drained = 5,
 }
 
+/// The most that is read and thrown away when a connection is closed with input unread.
+const DISCARD_BYTES: usize = 256 * 1024;
 const WORKING: u64 = 0;
 const STATE_BITS: u32 = 3;
 const STATE: u64 = (1 << STATE_BITS) - 1;
@@ -64,20 +80,45 @@ const STATE: u64 = (1 << STATE_BITS) - 1;
 pub(crate) const NEVER: u64 = u64::MAX >> STATE_BITS;
 
 impl Link {
-    pub(crate) fn new(socket: Option<Socket>) -> Link {
-        Link { socket, word: AtomicU64::new(WORKING), cut: AtomicBool::new(false) }
+    pub(crate) fn new(socket: Option<Socket>, shared: Option<Slot>) -> Link {
+        let link = Link { socket, own: Default::default(), shared };
+        // The slot may have had another link before.
+        link.word().store(WORKING, SeqCst);
+        link.cut_word().store(0, SeqCst);
+        link
+    }
+
+    /// Where its words are, if others may have them after it.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        self.shared.as_ref().map(|slot| slot.at)
+    }
+
+    #[inline]
+    fn word(&self) -> &AtomicU64 {
+        match &self.shared {
+            None => &self.own[0],
+            Some(slot) => &slot.words[slot.at],
+        }
+    }
+
+    #[inline]
+    fn cut_word(&self) -> &AtomicU64 {
+        match &self.shared {
+            None => &self.own[1],
+            Some(slot) => &slot.words[slot.at + 1],
+        }
     }
 
     /// The handler is about to wait, until `until` at the latest. Whoever changes the server's
     /// state looks at the word afterwards, and the handler looks at the server's state after
     /// this, so neither can miss the other.
     pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
-        self.word.store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
+        self.word().store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
     }
 
     /// The handler goes on; why its waiting was ended, if it was.
     pub(crate) fn resume(&self) -> Option<Ending> {
-        match self.word.swap(WORKING, SeqCst) & STATE {
+        match self.word().swap(WORKING, SeqCst) & STATE {
             state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
             state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
             state if state == Ending::Drained as u64 => Some(Ending::Drained),
@@ -87,13 +128,34 @@ impl Link {
 
     /// Whether it was cut off.
     pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(SeqCst)
+        self.cut_word().load(SeqCst) != 0
     }
 
     /// Cuts it off.
     pub(crate) fn cut(&self) {
-        self.cut.store(true, SeqCst);
+        self.cut_word().store(1, SeqCst);
         self.shut_down(Shutdown::Both);
+    }
+
+    /// Says that no more will come, and takes what has already arrived, for whoever has no
+    /// `Connection` to hang up.
+    pub(crate) fn hang_up(&self) {
+        self.shut_down(Shutdown::Write);
+        self.discard_input();
+    }
+
+    /// Takes what has already arrived, since closing with input unread would reset the connection
+    /// and could destroy the answer on its way.
+    pub(crate) fn discard_input(&self) {
+        let Some(socket) = &self.socket else { return };
+        let mut room = [0; 4096];
+        let mut discarded = 0;
+        while discarded < DISCARD_BYTES {
+            match socket.recv_by(&mut room, Deadline::Immediate) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => discarded += count,
+            }
+        }
     }
 
     /// Shows the end of its input to a handler between two requests, unless the next one has
@@ -102,7 +164,7 @@ impl Link {
         let Some(socket) = &self.socket else { return };
         let mut asked = [Poll::new(socket.as_fd(), Interest::READ)];
         let arrived = poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0);
-        let word = self.word.load(SeqCst);
+        let word = self.word().load(SeqCst);
         if !arrived && word & STATE == Waiting::Between as u64 {
             self.end(word, Ending::Drained);
         }
@@ -110,7 +172,7 @@ impl Link {
 
     /// Ends the waiting of a handler, if it waits for longer than until `now`.
     pub(crate) fn end_overdue(&self, now: u64) {
-        let word = self.word.load(SeqCst);
+        let word = self.word().load(SeqCst);
         if waits(word) && word >> STATE_BITS <= now {
             self.end(word, Ending::Overdue);
         }
@@ -118,7 +180,7 @@ impl Link {
 
     /// Ends the waiting of a handler, if it waits.
     pub(crate) fn end_waiting(&self, ending: Ending) {
-        let word = self.word.load(SeqCst);
+        let word = self.word().load(SeqCst);
         if waits(word) {
             self.end(word, ending);
         }
@@ -127,7 +189,7 @@ impl Link {
     /// Ends the wait that `word` stands for, unless it is over already.
     fn end(&self, word: u64, ending: Ending) {
         let ended = word & !STATE | ending as u64;
-        if self.word.compare_exchange(word, ended, SeqCst, SeqCst).is_ok() {
+        if self.word().compare_exchange(word, ended, SeqCst, SeqCst).is_ok() {
             self.shut_down(Shutdown::Read);
         }
     }

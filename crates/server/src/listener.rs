@@ -21,7 +21,7 @@ use crate::caught::caught;
 use crate::error::{Error, Result};
 use crate::event::Tally;
 use crate::handler::Service;
-use crate::running::{Counted, Switches};
+use crate::switches::{Counted, Switches};
 
 /// A bound socket and what it serves.
 #[derive(Clone)]

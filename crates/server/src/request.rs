@@ -10,10 +10,12 @@ use std::sync::Arc;
 use socket::{SockAddr, Socket};
 
 use crate::caught::{Unwound, caught};
-use crate::connection::{Connection, stopping};
+use crate::connection::{Closed, Connection, stopping};
 use crate::event::{Event, Refusal, Summary};
 use crate::handler::Handler;
+use crate::link::Link;
 use crate::listener::Site;
+use crate::report::Reporter;
 use crate::running::{Place, Reservation, Running};
 
 /// Something a listener received: a connection with its place, or a datagram with its.
@@ -69,9 +71,36 @@ impl Request {
         &self.summary
     }
 
+    /// Its right to be open, kept while it runs in another process.
+    pub(crate) fn into_place(self) -> Place {
+        self.place
+    }
+
+    /// The connection that has the place.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        self.place.link()
+    }
+
     /// Runs it, in the caller's thread, until it is closed.
     pub(crate) fn run(self) {
-        let Request { running, site, summary, mut place, packet } = self;
+        let (mut place, closed) = self.live();
+        if let Some(closed) = closed {
+            place.give_back();
+            closed.tell();
+        }
+    }
+
+    /// Runs it in a child that was forked for it, whose parent keeps the place.
+    pub(crate) fn run_for(self, parent: Arc<Reporter>) {
+        self.running.teller.report_to_parent(parent);
+        let (place, closed) = self.live();
+        closed.inspect(Closed::tell);
+        std::mem::forget(place);
+    }
+
+    /// Its whole life, and what there is to tell of its end, unless it was refused.
+    fn live(self) -> (Place, Option<Closed>) {
+        let Request { running, site, summary, place, packet } = self;
         let link = place.link();
         let mut connection = match packet {
             None => Connection::stream(running.clone(), site.clone(), link, summary),
@@ -83,7 +112,8 @@ impl Request {
         if !caught(|| service.verify_request(&connection)).unwrap_or(false) {
             connection.hang_up();
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
-            return running.tell(&Event::Refused { connection, why });
+            running.tell(&Event::Refused { connection, why });
+            return (place, None);
         }
         running.tell(&Event::Opened { connection: connection.summary() });
         connection.tell_packet();
@@ -101,9 +131,7 @@ impl Request {
             // Its own panic has nowhere further to go.
             let _ = caught(|| service.handle_error(&connection, error));
         }
-        let closed = connection.close(outcome, panicked);
-        place.give_back();
-        closed.tell();
+        (place, Some(connection.close(outcome, panicked)))
     }
 }
 

@@ -10,56 +10,26 @@
 //! themselves.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use std::time::Duration;
 
 use coroutine::Remote;
-use socket::{Address, SockAddr, Socket, coarse_time};
+use socket::process::SharedWords;
+use socket::{SockAddr, Socket, coarse_time};
 
-use crate::caught::caught;
 use crate::engine::Engine;
-use crate::event::{Counters, Event, Refusal, Tally};
+use crate::event::{Event, Refusal};
 use crate::guards::Guards;
 use crate::latch::Latch;
-use crate::link::{Ending, Link, NEVER};
+use crate::link::{self, Ending, Link, NEVER, Slot};
 use crate::notify::Notify;
-
-/// What controls a server from outside, and what it has counted. Lives from `Server::new` on.
-#[derive(Debug, Default)]
-pub(crate) struct Switches {
-    /// Take no more connections, let the open ones finish.
-    pub(crate) stop: Latch,
-    /// Cut off what is open.
-    pub(crate) now: Latch,
-    /// Requests so far.
-    requests: AtomicU64,
-    /// The numbers so far.
-    listeners: Mutex<Vec<Counted>>,
-}
-
-/// A listener in its server's list of numbers, where it stays when it is closed.
-#[derive(Debug, Clone)]
-pub(crate) struct Counted {
-    pub(crate) address: Address,
-    pub(crate) service: String,
-    pub(crate) tally: Arc<Tally>,
-}
-
-impl Switches {
-    /// The listeners, in the order of binding.
-    pub(crate) fn listeners(&self) -> MutexGuard<'_, Vec<Counted>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The numbers of all listeners together.
-    pub(crate) fn counters(&self) -> Counters {
-        self.listeners().iter().map(|listener| listener.tally.snapshot()).sum()
-    }
-}
+use crate::switches::Switches;
+use crate::teller::Teller;
 
 /// A server while it runs.
 pub(crate) struct Running {
@@ -69,17 +39,15 @@ pub(crate) struct Running {
     limit_per_address: usize,
     pub(crate) switches: Arc<Switches>,
     pub(crate) message_events: bool,
-    subscriber: Subscriber,
+    pub(crate) teller: Teller,
     pub(crate) notify: Notify,
-    /// The tally of each listener.
-    tallies: Vec<Arc<Tally>>,
+    /// What forked children see change: the state of the server and the words of their links.
+    words: Arc<SharedWords>,
     /// Places taken.
     open: AtomicUsize,
     /// Places not dropped yet: also those of connections that are closed but not yet told of.
     unfinished: AtomicUsize,
     registry: Mutex<Registry>,
-    draining: AtomicBool,
-    time_called: AtomicBool,
     /// Accept loops that may still bring requests.
     accepting: AtomicUsize,
     doors: Mutex<Vec<Arc<Door>>>,
@@ -88,8 +56,6 @@ pub(crate) struct Running {
     wants_room: AtomicBool,
     /// Whether any door waits for a close.
     wants_close: AtomicBool,
-    /// The shortest limit of any wait, in milliseconds.
-    shortest: AtomicU64,
     /// Whether the patrol sleeps because nothing is open.
     patrol_rests: AtomicBool,
     /// Set when something opened while the patrol slept.
@@ -100,9 +66,22 @@ pub(crate) struct Running {
     pub(crate) cut: Latch,
     /// Set when the drain is over, also if something is left behind.
     pub(crate) over: Latch,
+    /// Set when what runs a request is to be ended by force, where an engine can do that.
+    pub(crate) kill: Latch,
+    /// Held while a hook changes what requests see, and while one is forked: a child must not find
+    /// it half changed, behind a lock that nobody there opens.
+    pub(crate) changing: Mutex<()>,
     /// How the wait for the only request ended, where only one is served.
     pub(crate) one: OnceLock<One>,
 }
+
+/// The places of [`Running::words`]: whether the server drains, whether time was called, and the
+/// shortest limit of any wait, in milliseconds; then, in a line of the cache of their own, the
+/// links.
+const DRAINING: usize = 0;
+const TIME_CALLED: usize = 1;
+const SHORTEST: usize = 2;
+const LINKS: usize = 8;
 
 /// How the wait for the only request ended; if neither way, the server was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,9 +126,6 @@ pub(crate) fn now() -> u64 {
     now.as_secs() * 1_000 + u64::from(now.subsec_millis())
 }
 
-/// Whoever is told of events.
-pub(crate) type Subscriber = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
-
 /// The shortest and the longest time between two patrols.
 const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
@@ -157,6 +133,9 @@ const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_s
 #[derive(Default)]
 struct Registry {
     links: HashMap<u64, Arc<Link>>,
+    /// Slots of links that are over, and how many have ever been used.
+    free_slots: Vec<usize>,
+    used_slots: usize,
     per_address: HashMap<IpAddr, usize>,
 }
 
@@ -170,58 +149,56 @@ pub(crate) struct Place {
 }
 
 impl Running {
+    /// # Errors
+    /// `ENOMEM`.
     pub(crate) fn new(
         engine: Engine,
         guards: Guards,
+        limit_connections: usize,
         switches: Arc<Switches>,
-        subscriber: Subscriber,
+        teller: Teller,
         message_events: bool,
         notify: Notify,
-    ) -> Running {
-        let limit_connections = guards.limit_connections.unwrap_or(engine.limit_connections());
-        let limit_connections = limit_connections.max(1);
+    ) -> io::Result<Running> {
+        let slots = if engine.forks() { limit_connections } else { 0 };
+        let words = Arc::new(SharedWords::new(LINKS + slots * link::WORDS)?);
         let quarter = (limit_connections / 4).max(1);
         let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
         let limits = limits.into_iter().chain([guards.report_stall]);
         let shortest = limits.map(milliseconds).min().unwrap_or(NEVER);
-        let listeners = switches.listeners().clone();
-        Running {
+        words[SHORTEST].store(shortest, SeqCst);
+        Ok(Running {
             engine,
             limit_connections,
             limit_per_address: guards.limit_per_address.unwrap_or(quarter).max(1),
             guards,
-            tallies: listeners.into_iter().map(|listener| listener.tally).collect(),
             switches,
             message_events,
-            subscriber,
+            teller,
             notify,
+            words,
             open: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
             registry: Mutex::default(),
-            draining: AtomicBool::new(false),
-            time_called: AtomicBool::new(false),
             accepting: AtomicUsize::new(0),
             doors: Mutex::default(),
             workers: Mutex::default(),
             wants_room: AtomicBool::new(false),
             wants_close: AtomicBool::new(false),
-            shortest: AtomicU64::new(shortest),
             patrol_rests: AtomicBool::new(false),
             patrol: Latch::default(),
             finished: Latch::default(),
             cut: Latch::default(),
             over: Latch::default(),
+            kill: Latch::default(),
+            changing: Mutex::default(),
             one: OnceLock::new(),
-        }
+        })
     }
 
-    /// Counts an event and tells it. A subscriber that panics has been heard by the panic hook, and
-    /// takes nobody with it.
+    /// Counts an event and tells it.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Some(connection) = event.connection() {
-            self.tallies[connection.listener].count(event);
-        }
-        let _ = caught(|| (self.subscriber)(event));
+        self.teller.tell(event);
     }
 
     /// Keeps a place free for whatever comes next; `None` if all are taken.
@@ -239,7 +216,7 @@ impl Running {
 
     /// The number of the next connection, in the order of arrival.
     pub(crate) fn number(&self) -> u64 {
-        self.switches.requests.fetch_add(1, Relaxed) + 1
+        self.switches.requests().fetch_add(1, Relaxed) + 1
     }
 
     /// Tells the service manager, if there is one.
@@ -252,14 +229,7 @@ impl Running {
     /// An accept loop begins: the first one tells the service manager.
     pub(crate) fn begin_accepting(&self) {
         if !self.is_draining() && self.notify.is_first() {
-            let listeners = self.switches.listeners();
-            let first = listeners.first().map(|one| one.address.to_string()).unwrap_or_default();
-            let more = match listeners.len().saturating_sub(1) {
-                0 => String::new(),
-                count => format!(" and {count} more"),
-            };
-            drop(listeners);
-            self.notify(&format!("READY=1\nSTATUS=serving at {first}{more}"));
+            self.notify(&self.switches.ready());
         }
     }
 
@@ -273,7 +243,6 @@ impl Running {
     ) -> (u64, Result<Place, Refusal>) {
         let id = self.number();
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
-        let link = Arc::new(Link::new(socket));
         let mut registry = self.registry();
         if let Some(address) = address {
             let count = registry.per_address.entry(address).or_default();
@@ -284,6 +253,7 @@ impl Running {
             }
             *count += 1;
         }
+        let link = Arc::new(Link::new(socket, registry.slot(&self.words)));
         registry.links.insert(id, Arc::clone(&link));
         reservation.keep();
         self.unfinished.fetch_add(1, SeqCst);
@@ -340,18 +310,18 @@ impl Running {
 
     /// Whether the server takes no more connections.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(SeqCst)
+        self.words[DRAINING].load(SeqCst) != 0
     }
 
     /// Begins to drain: connections between two requests see the end of their input.
     pub(crate) fn begin_drain(&self) {
-        self.draining.store(true, SeqCst);
+        self.words[DRAINING].store(1, SeqCst);
         self.registry().links.values().for_each(|link| link.end_between());
     }
 
     /// Calls time: connections that wait for their peer fail in their reads from now on.
     pub(crate) fn call_time(&self) {
-        self.time_called.store(true, SeqCst);
+        self.words[TIME_CALLED].store(1, SeqCst);
         self.registry().links.values().for_each(|link| link.end_waiting(Ending::LetGo));
     }
 
@@ -395,7 +365,7 @@ impl Running {
 
     /// How often to look for connections that wait too long; `None` if there is no such limit.
     pub(crate) fn patrol_interval(&self) -> Option<Duration> {
-        let shortest = self.shortest.load(SeqCst);
+        let shortest = self.words[SHORTEST].load(SeqCst);
         let interval = Duration::from_millis(shortest / 8).clamp(PATROL.0, PATROL.1);
         (shortest != NEVER).then_some(interval)
     }
@@ -403,14 +373,14 @@ impl Running {
     /// Notes a limit that a handler has set, which may be shorter than any before.
     pub(crate) fn note_limit(&self, limit: Option<Duration>) {
         let limit = milliseconds(limit);
-        if self.shortest.fetch_min(limit, SeqCst) > limit {
+        if self.words[SHORTEST].fetch_min(limit, SeqCst) > limit {
             self.patrol.set();
         }
     }
 
     /// Whether it is too late to wait for a peer, and to begin anything new.
     pub(crate) fn is_time_called(&self) -> bool {
-        self.time_called.load(SeqCst)
+        self.words[TIME_CALLED].load(SeqCst) != 0
     }
 
     /// Says that an accept loop will bring no further request: it has taken what waited.
@@ -432,7 +402,7 @@ impl Running {
 
     /// Cuts off everything that is open and answers how much that was.
     pub(crate) fn cut_all(&self) -> usize {
-        self.time_called.store(true, SeqCst);
+        self.words[TIME_CALLED].store(1, SeqCst);
         let registry = self.registry();
         registry.links.values().for_each(|link| link.cut());
         self.cut.set();
@@ -467,6 +437,19 @@ impl Drop for Reservation {
     }
 }
 
+impl Registry {
+    /// Words for one more link, where links are shared.
+    fn slot(&mut self, words: &Arc<SharedWords>) -> Option<Slot> {
+        let at = self.free_slots.pop().or_else(|| {
+            let at = LINKS + self.used_slots * link::WORDS;
+            let fits = at + link::WORDS <= words.len();
+            self.used_slots += usize::from(fits);
+            fits.then_some(at)
+        })?;
+        Some(Slot { words: Arc::clone(words), at })
+    }
+}
+
 impl Place {
     /// The connection that has the place.
     pub(crate) fn link(&self) -> Arc<Link> {
@@ -482,6 +465,7 @@ impl Place {
         let running = &self.running;
         let mut registry = running.registry();
         let known = registry.links.remove(&self.id);
+        registry.free_slots.extend(link.slot());
         if let Some(address) = self.address {
             match registry.per_address.get_mut(&address) {
                 Some(count) if *count > 1 => *count -= 1,

@@ -16,7 +16,8 @@ use crate::event::{Event, to_stderr};
 use crate::guards::Guards;
 use crate::handler::Service;
 use crate::listener::{Binding, Listener};
-use crate::running::{Subscriber, Switches};
+use crate::switches::Switches;
+use crate::teller::Subscriber;
 use crate::to_address::ToAddress;
 
 /// A server: one or more listeners, each with its service, and one engine for all of them.
@@ -58,6 +59,8 @@ pub struct Server {
     pub(crate) signals: bool,
     pub(crate) reload: Option<Hook>,
     pub(crate) message_events: bool,
+    max_children: Option<usize>,
+    pub(crate) prefork: usize,
     pub(crate) subscriber: Subscriber,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) switches: Arc<Switches>,
@@ -81,6 +84,8 @@ impl Server {
             signals: true,
             reload: None,
             message_events: false,
+            max_children: None,
+            prefork: 0,
             subscriber: Arc::new(to_stderr),
             listeners: Vec::new(),
             switches: Arc::default(),
@@ -196,6 +201,42 @@ impl Server {
     pub fn with_max_packet_size(mut self, bytes: usize) -> Server {
         self.max_packet_size = bytes;
         self
+    }
+
+    /// Sets how many children [`Engine::Processes`] has at once, if that is fewer than
+    /// [`limit_connections`](Guards::limit_connections); zero counts as one. Default: as many as
+    /// connections, which for this engine are 40 unless told otherwise, as in socketserver.
+    #[must_use]
+    pub fn with_max_children(mut self, children: usize) -> Server {
+        self.max_children = Some(children);
+        self
+    }
+
+    /// Serves by this many worker processes, each with the chosen engine, all on the same
+    /// listeners. One that dies takes only its own connections with it and is replaced. The
+    /// calling process only watches over them; it tells the events of all and counts for all.
+    /// Limits are those of the server as a whole: each worker has its share. Zero, the default:
+    /// the calling process serves by itself, as it always does in
+    /// [`handle_request`](Server::handle_request).
+    ///
+    /// The workers are copies of the process as it is when it begins to serve. Locks that its
+    /// other threads hold at that moment stay locked in them, so it is best to start none before;
+    /// see [`socket::process`]. The hook of [`with_reload`](Server::with_reload) runs in the
+    /// calling process, for the workers to come, and in each worker.
+    #[must_use]
+    pub fn with_prefork(mut self, workers: usize) -> Server {
+        self.prefork = workers;
+        self
+    }
+
+    /// How many connections it has open at once.
+    pub(crate) fn limit_connections(&self) -> usize {
+        let limit = self.guards.limit_connections.unwrap_or(self.engine.limit_connections());
+        let limit = match self.max_children {
+            Some(children) if self.engine.forks() => limit.min(children),
+            _ => limit,
+        };
+        limit.max(1)
     }
 
     /// Binds `address` and will serve `service` there. Connections queue from now on. After an

@@ -26,11 +26,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::poll::Interest;
 use crate::sys::signal::{self, Handlers};
 
 /// The process's requests to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct StopSignals(&'static Handlers);
+
+static HANDLERS: OnceLock<Handlers> = OnceLock::new();
+static TOLD: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Begins to take SIGTERM and SIGINT for the whole process, instead of dying of them, and unblocks
 /// them in the calling thread. Later calls answer the same descriptors.
@@ -38,7 +42,6 @@ pub struct StopSignals(&'static Handlers);
 /// # Errors
 /// `EMFILE`, `ENFILE` out of descriptors.
 pub fn stop_signals() -> io::Result<StopSignals> {
-    static HANDLERS: OnceLock<Handlers> = OnceLock::new();
     let _one_at_a_time = lock();
     if let Some(handlers) = HANDLERS.get() {
         return Ok(StopSignals(handlers));
@@ -62,7 +65,6 @@ pub struct HangUps(OwnedFd);
 /// # Errors
 /// `EMFILE`, `ENFILE` out of descriptors.
 pub fn hang_ups() -> io::Result<HangUps> {
-    static TOLD: OnceLock<OwnedFd> = OnceLock::new();
     let _one_at_a_time = lock();
     let told = match TOLD.get() {
         Some(told) => told,
@@ -93,6 +95,17 @@ pub fn interrupt_calls_by_sigusr1() -> io::Result<()> {
     signal::let_interrupt(libc::SIGUSR1)
 }
 
+/// Makes the signals of a forked child its own. `stop`: SIGTERM is a request to stop, to it alone.
+pub(crate) fn renew(stop: bool) -> io::Result<()> {
+    let handlers = HANDLERS.get().map(|handlers| [&handlers.first, &handlers.second]);
+    signal::renew(handlers.into_iter().flatten().chain(TOLD.get()))?;
+    if stop {
+        stop_signals()?;
+        signal::take_sigterm()?;
+    }
+    Ok(())
+}
+
 impl StopSignals {
     /// Readable from the first SIGTERM or SIGINT on: finish what is under way.
     #[must_use]
@@ -104,6 +117,12 @@ impl StopSignals {
     #[must_use]
     pub fn again(&self) -> BorrowedFd<'static> {
         self.0.second.as_fd()
+    }
+
+    /// Whether a second one has come.
+    #[must_use]
+    pub fn came_again(&self) -> bool {
+        Interest::READ.is_ready(self.again()).unwrap_or(false)
     }
 
     /// The signal that came first, `SIGINT` (2) or `SIGTERM` (15); `None` while there was none.

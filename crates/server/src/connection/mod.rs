@@ -256,9 +256,7 @@ impl Connection {
     pub(crate) fn hang_up(&self) {
         let service = &self.site.service;
         let _ = caught(|| service.shutdown_request(self));
-        if !self.is_datagram() {
-            self.discard_input();
-        }
+        self.link.discard_input();
         let _ = caught(|| service.close_request(self));
     }
 

@@ -11,9 +11,6 @@ use super::{BUFFER_BYTES, Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
 use crate::link::{Ending, Waiting};
 
-/// The most that is read and thrown away when a connection is closed with input unread.
-const DISCARD_BYTES: usize = 256 * 1024;
-
 /// Bytes received and not yet read by the handler.
 ///
 /// ```text
@@ -146,17 +143,6 @@ impl Connection {
         self.ended_by = Some(Guard::Deadline(guard));
         self.input.ended = true;
         timed_out()
-    }
-
-    pub(super) fn discard_input(&self) {
-        let mut room = [0; 4096];
-        let mut discarded = 0;
-        while discarded < DISCARD_BYTES {
-            match self.socket().recv_by(&mut room, Deadline::Immediate) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => discarded += count,
-            }
-        }
     }
 }
 

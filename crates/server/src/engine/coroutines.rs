@@ -44,8 +44,8 @@ const GRACE: Duration = Duration::from_millis(500);
 const TURN: usize = 64;
 
 impl Run for Runner {
-    fn setup(&self, serving: &Serving) -> String {
-        match serving.workers.unwrap_or_else(cores) {
+    fn setup(&self, workers: Option<usize>) -> String {
+        match workers.unwrap_or_else(cores) {
             1 => "epoll, 1 worker".to_owned(),
             workers => format!("epoll, {workers} workers"),
         }

@@ -6,6 +6,7 @@
 //! rows of the benchmark.
 
 mod coroutines;
+mod processes;
 mod serial;
 mod threads;
 
@@ -26,13 +27,18 @@ use crate::running::Running;
 /// Runs requests. One value serves one server, once.
 pub(crate) trait Run {
     /// How it is set up, in words, where there is a choice: `epoll, 2 workers`.
-    fn setup(&self, serving: &Serving) -> String {
-        let _ = serving;
+    /// `workers`: threads that run coroutines; `None`: one for each core.
+    fn setup(&self, workers: Option<usize>) -> String {
+        let _ = workers;
         String::new()
     }
 
     /// Serves until the server is asked to stop. Requests may still be running when it returns.
     fn serve(&mut self, serving: Serving) -> Result;
+
+    /// Sees to the requests that are still running, where that is the serving thread's business,
+    /// until there are none. The watch is meanwhile draining.
+    fn drain(&mut self) {}
 
     /// Takes back what the requests ran on, after the drain. Unless `all` are done, those that are
     /// not are left behind.
@@ -116,6 +122,7 @@ macro_rules! engines {
 engines! {
     Serial = serial (at most 1) "one request at a time, in the thread that serves";
     Threads = threads (at most 1024) "a thread for each connection, bounded";
+    Processes = processes (at most 40) "a forked process for each connection, bounded";
     Coroutines = coroutines (at most 100_000) "a coroutine for each connection, a worker per core";
 }
 
@@ -127,6 +134,11 @@ impl Default for Engine {
 }
 
 impl Engine {
+    /// Whether its requests run in processes of their own.
+    pub(crate) fn forks(self) -> bool {
+        self == Engine::Processes
+    }
+
     /// The seven questions every engine answers, with its answers.
     #[must_use]
     pub fn questions(self) -> Vec<(&'static str, String)> {

@@ -12,6 +12,7 @@
 mod cells;
 pub mod census;
 mod notes;
+mod processes;
 pub mod python;
 
 use std::net::Shutdown;
@@ -26,6 +27,7 @@ pub(crate) use cells::{
     mount_cells, mount_if, mount_transports, mount_wanted, on_every, transports,
 };
 pub use notes::Notes;
+pub use processes::{alone, kill, until_gone};
 use switchboard::socket::{Family, Type, UnixAddr};
 use switchboard::{
     Address, Control, Counters, Engine, Event, Guards, Result, Server, Service, SockAddr, Socket,
@@ -37,6 +39,7 @@ macro_rules! engines {
         $($mount)*! { $what
             serial = Serial
             threads = Threads
+            processes = Processes
             coroutines = Coroutines
         }
     };

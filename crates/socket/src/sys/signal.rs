@@ -4,12 +4,13 @@
 //! and restores `errno`, since it may run between a failed call and the look at its error.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::AtomicI32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicU32};
 
 use super::check;
+use super::process::replace;
 
 /// The descriptors that tell of requests to stop. They live as long as the process.
 #[derive(Debug)]
@@ -75,9 +76,94 @@ fn take(signal: i32) -> io::Result<()> {
     handle(signal, on_signal, libc::SA_RESTART)
 }
 
+/// The signals that a thread holds back. `sigprocmask(2)`.
+pub(crate) struct Mask(libc::sigset_t);
+
+/// Holds back every signal of this thread, and answers which it held back before.
+pub(crate) fn hold_all() -> io::Result<Mask> {
+    // SAFETY: all-zero bytes are a valid `sigset_t`, an array of integers.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `all` is a set of this function's own.
+    check(unsafe { libc::sigfillset(&raw mut all) })?;
+    let mut before = all;
+    // SAFETY: both sets are initialised and outlive the call.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) } {
+        0 => Ok(Mask(before)),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Holds back what was held back before; what came meanwhile arrives now.
+pub(crate) fn hold_as_before(mask: &Mask) {
+    // SAFETY: the set is initialised and outlives the call, which cannot fail for SIG_SETMASK.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask.0, ptr::null_mut()) };
+}
+
+/// Makes the signals of a forked child its own: none that is meant for its parent ends it or is
+/// written to its parent's descriptors, which are `told` of signals.
+pub(crate) fn renew<'a>(told: impl Iterator<Item = &'a OwnedFd>) -> io::Result<()> {
+    act(libc::SIGPIPE, libc::SIG_IGN, 0)?;
+    act(libc::SIGCHLD, libc::SIG_DFL, 0)?;
+    act(libc::SIGALRM, libc::SIG_DFL, 0)?;
+    leave_to_parent(libc::SIGINT)?;
+    leave_to_parent(libc::SIGTERM)?;
+    leave_to_parent(libc::SIGHUP)?;
+    FIRST_SIGNAL.store(0, SeqCst);
+    for fd in told {
+        replace(fd.as_raw_fd(), eventfd()?.as_fd())?;
+    }
+    Ok(())
+}
+
+/// Makes SIGTERM, and not SIGINT, a request to stop: in a child that an administrator may stop
+/// alone, while Ctrl-C reaches its parent too.
+pub(crate) fn take_sigterm() -> io::Result<()> {
+    take(libc::SIGTERM)?;
+    leave_to_parent(libc::SIGINT)
+}
+
+/// A handler that does nothing, not SIG_IGN, which programs that the child executes would keep.
+fn leave_to_parent(signal: i32) -> io::Result<()> {
+    handle(signal, nothing, libc::SA_RESTART)
+}
+
+extern "C" fn nothing(_: i32) {}
+
+/// What [`on_parent_end`] needs: the socket, -1 if there is none, and the seconds.
+static LAST_SOCKET: AtomicI32 = AtomicI32::new(-1);
+static LAST_SECONDS: AtomicU32 = AtomicU32::new(1);
+
+/// The signal by which a child learns that its parent has ended: the last real-time one, which is
+/// nobody's.
+pub(crate) fn parent_ended() -> i32 {
+    libc::SIGRTMAX()
+}
+
+/// From now on [`parent_ended`] shows the end of its input to whoever reads from `socket`, and ends
+/// the process after `seconds`.
+pub(crate) fn end_with_parent(socket: Option<BorrowedFd<'_>>, seconds: u32) -> io::Result<()> {
+    LAST_SOCKET.store(socket.map_or(-1, |socket| socket.as_raw_fd()), SeqCst);
+    LAST_SECONDS.store(seconds.max(1), SeqCst);
+    handle(parent_ended(), on_parent_end, libc::SA_RESTART)
+}
+
+extern "C" fn on_parent_end(_: i32) {
+    keeping_errno(|| {
+        // SAFETY: takes two integers; `signal-safety(7)` lists it. -1 only makes it fail.
+        unsafe { libc::shutdown(LAST_SOCKET.load(SeqCst), libc::SHUT_RD) };
+        // SAFETY: takes an integer; `signal-safety(7)` lists it.
+        unsafe { libc::alarm(LAST_SECONDS.load(SeqCst)) };
+    });
+}
+
+/// Sends this process a signal. `raise(3)`.
+pub(crate) fn raise(signal: i32) {
+    // SAFETY: takes an integer.
+    unsafe { libc::raise(signal) };
+}
+
 /// Lets a signal interrupt system calls, without `SA_RESTART`, and do nothing else.
 pub(crate) fn let_interrupt(signal: i32) -> io::Result<()> {
-    extern "C" fn nothing(_: i32) {}
     handle(signal, nothing, 0)
 }
 
@@ -90,11 +176,16 @@ pub(crate) fn let_kill(signal: i32) -> io::Result<()> {
 }
 
 fn handle(signal: i32, handler: extern "C" fn(i32), flags: i32) -> io::Result<()> {
+    act(signal, handler as libc::sighandler_t, flags)
+}
+
+/// Sets what a signal does: one of this file's handlers, `SIG_DFL` or `SIG_IGN`.
+fn act(signal: i32, action_or_handler: libc::sighandler_t, flags: i32) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid `sigaction`: integers, an empty mask and a null restorer.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_sigaction = action_or_handler;
     action.sa_flags = flags;
-    // SAFETY: `action` is initialised and outlives the call; both handlers of this file only do
+    // SAFETY: `action` is initialised and outlives the call; the handlers of this file only do
     // what `signal-safety(7)` allows.
     check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
     Ok(())
