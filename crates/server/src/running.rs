@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, Shutdown};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -248,7 +248,7 @@ impl Running {
             let count = registry.per_address.entry(address).or_default();
             if *count >= self.limit_per_address {
                 // Said aloud, for somebody else may hold the descriptor: a child forked meanwhile.
-                link.cut();
+                socket.map(|socket| socket.shutdown(Shutdown::Both));
                 return (id, Err(Refusal::LimitPerAddress));
             }
             *count += 1;
