@@ -5,8 +5,8 @@
 //!                         │                             │                          ▲
 //!                         └─────────── grace over, or asked again ──► cut off ─────┘
 //! ```
-//! * **draining**: no new connections. Those between two requests see the end of their input at
-//!   once; the others may finish what they have.
+//! * **draining**: no new connections. Those between two requests see the end of their input; the
+//!   others may finish what they have.
 //! * **time called**: a connection that only waits for its peer to say something is let go: its
 //!   read fails. Whoever is at work, or being written to, has the rest of the grace.
 //! * **cut off**: every call of every open connection fails. Handlers get a second to return. One
@@ -30,6 +30,9 @@ use crate::event::Event;
 use crate::latch::Latch;
 use crate::running::Running;
 
+/// How long a handler that has just received a request may take to say so, before it is taken for
+/// one that still waits.
+const SETTLE: Duration = Duration::from_millis(20);
 /// How long handlers have to return after being cut off.
 pub(crate) const SECOND_GRACE: Duration = Duration::from_secs(1);
 
@@ -76,12 +79,16 @@ pub(crate) fn watch(
         switches.stop.set();
     }
 
-    running.begin_drain();
+    let between = running.begin_drain();
     let grace = running.guards.grace;
     let open = running.open();
     running.tell(&Event::DrainBegan { open, grace });
     running.notify(&format!("STOPPING=1\nSTATUS=stopping, {open} open"));
     let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
+    if !between.is_empty() && !patrol(running, duties, &over, Deadline::After(SETTLE))? {
+        between.iter().for_each(|(link, wait)| link.end_between(*wait));
+    }
+    drop(between);
     if !patrol(running, duties, &over, Deadline::After(grace / 2))? {
         running.call_time();
         patrol(running, duties, &over, Deadline::After(grace / 2))?;

@@ -158,14 +158,20 @@ impl Link {
         }
     }
 
-    /// Shows the end of its input to a handler between two requests, unless the next one has
-    /// already arrived: shutting down would lose the rest of that.
-    pub(crate) fn end_between(&self) {
-        let Some(socket) = &self.socket else { return };
+    /// The wait of a handler between two requests, if the next one has not arrived. But the handler
+    /// may just have received it, and not yet have said that it goes on.
+    pub(crate) fn between(&self) -> Option<u64> {
+        let socket = self.socket.as_ref()?;
         let mut asked = [Poll::new(socket.as_fd(), Interest::READ)];
         let arrived = poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0);
         let word = self.word().load(SeqCst);
-        if !arrived && word & STATE == Waiting::Between as u64 {
+        (!arrived && word & STATE == Waiting::Between as u64).then_some(word)
+    }
+
+    /// Shows the end of its input to a handler that was found in this wait a moment ago, if it still
+    /// is and nothing has arrived: shutting down would lose the rest of that.
+    pub(crate) fn end_between(&self, word: u64) {
+        if self.between() == Some(word) {
             self.end(word, Ending::Drained);
         }
     }

@@ -313,10 +313,13 @@ impl Running {
         self.words[DRAINING].load(SeqCst) != 0
     }
 
-    /// Begins to drain: connections between two requests see the end of their input.
-    pub(crate) fn begin_drain(&self) {
+    /// Begins to drain: whoever is between two requests from now on sees the end of its input at
+    /// once. Answers who already was, and in which wait.
+    pub(crate) fn begin_drain(&self) -> Vec<(Arc<Link>, u64)> {
         self.words[DRAINING].store(1, SeqCst);
-        self.registry().links.values().for_each(|link| link.end_between());
+        let registry = self.registry();
+        let between = |link: &Arc<Link>| Some((Arc::clone(link), link.between()?));
+        registry.links.values().filter_map(between).collect()
     }
 
     /// Calls time: connections that wait for their peer fail in their reads from now on.
