@@ -18,10 +18,13 @@ mod discard;
 pub mod duration;
 mod echo;
 mod hello;
+mod http;
 mod settings;
+pub mod size;
 mod time;
 pub mod transcript;
 mod upper;
+mod web;
 
 use switchboard::Service;
 use switchboard::socket::Scheme;
@@ -45,6 +48,7 @@ services! {
     hello,
     time,
     upper,
+    web,
 }
 
 /// A service, as data.
