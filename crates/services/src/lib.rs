@@ -23,6 +23,7 @@ mod settings;
 pub mod size;
 mod time;
 pub mod transcript;
+mod upload;
 mod upper;
 mod web;
 
@@ -47,6 +48,7 @@ services! {
     echo,
     hello,
     time,
+    upload,
     upper,
     web,
 }
