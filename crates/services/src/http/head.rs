@@ -160,7 +160,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(bad("The head of the request does not end where it should.")),
-        Err(error) => return Err(malformed(error)),
+        Err(error) => return Err(malformed(error, bytes)),
     }
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
     else {
@@ -277,9 +277,9 @@ fn framing(head: &Head<'_>) -> Result<Framing, Refusal> {
     }
 }
 
-fn malformed(error: httparse::Error) -> Refusal {
+fn malformed(error: httparse::Error, bytes: &[u8]) -> Refusal {
     match error {
-        httparse::Error::Version => {
+        httparse::Error::Version if names_a_version(bytes) => {
             Refusal::new(Status::VersionNotSupported, "This server speaks HTTP/1.1.")
         }
         httparse::Error::TooManyHeaders => {
@@ -289,6 +289,13 @@ fn malformed(error: httparse::Error) -> Refusal {
         httparse::Error::HeaderValue => bad("A field of the request has no proper value."),
         _ => bad(NO_HTTP),
     }
+}
+
+/// Whether the request line has a version, which is then none of ours.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words: Vec<&[u8]> = line.trim_ascii_end().split(|byte| *byte == b' ').collect();
+    matches!(words[..], [_, _, version] if version.starts_with(b"HTTP/"))
 }
 
 fn bad(why: &'static str) -> Refusal {

@@ -13,7 +13,7 @@
 //!
 //! What it deliberately does not do: give files out again (that is `web`), make folders, or go on
 //! with an upload that was cut short: what HTTP has for that, a `Content-Range` in a `PUT`, says
-//! nothing about whether it is still the same file, so it is refused as RFC 9110, section 14.5,
+//! nothing about whether it is still the same file, so a part is refused as RFC 9110, section 14.5,
 //! asks.
 
 mod folder;
@@ -154,7 +154,7 @@ impl Upload {
     /// One file, whose name is the path.
     fn put(&self, head: &Head<'_>, exchange: &mut Exchange<'_>) -> io::Result<()> {
         check_origin(head)?;
-        if head.has("Content-Range") {
+        if head.has("Content-Range") && !brings_all(head, exchange.body_length()) {
             let why = "Only whole files are taken: this upload cannot be continued.";
             return Err(refuse(Status::BadRequest, why));
         }
@@ -237,6 +237,14 @@ impl Upload {
         folder.check_room(exchange.body_length().unwrap_or(0))?;
         Ok(folder)
     }
+}
+
+/// Whether the part of a file that a body of this length is said to be is all of it: `curl -C -`
+/// asks for that when it knows of nothing to go on with.
+fn brings_all(head: &Head<'_>, length: Option<u64>) -> bool {
+    let all =
+        length.and_then(|length| Some(format!("bytes 0-{}/{length}", length.checked_sub(1)?)));
+    all.is_some() && head.text("Content-Range") == all.as_deref()
 }
 
 /// Refuses what a page of another site has made a browser send.
