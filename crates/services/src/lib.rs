@@ -17,6 +17,8 @@ mod daytime;
 mod discard;
 pub mod duration;
 mod echo;
+#[doc(hidden)]
+pub mod fuzz;
 mod hello;
 mod http;
 mod settings;

@@ -10,7 +10,7 @@ use switchboard::Engine;
 
 /// More than what goes out in one piece, and not a round number.
 fn large() -> Vec<u8> {
-    (0..300_001_u32).map(|at| (at * 31 >> 3) as u8).collect()
+    (0..300_001_u32).map(|at| ((at * 31) >> 3) as u8).collect()
 }
 
 fn site() -> Folder {

@@ -10,7 +10,7 @@ use support::{Serving, watchdog};
 
 /// Something of a size that no buffer here has.
 fn large() -> Vec<u8> {
-    (0..777_777_u32).map(|at| (at * 13 >> 4) as u8).collect()
+    (0..777_777_u32).map(|at| ((at * 13) >> 4) as u8).collect()
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn settled(serving: &Serving) {
 #[test]
 fn every_way_in_works_on_every_engine() {
     watchdog();
-    let large: Vec<u8> = (0..1_000_003_u32).map(|at| (at * 7 >> 2) as u8).collect();
+    let large: Vec<u8> = (0..1_000_003_u32).map(|at| ((at * 7) >> 2) as u8).collect();
     for engine in Engine::ALL {
         let folder = Folder::new();
         let inside = folder.path().join("made/when/needed");

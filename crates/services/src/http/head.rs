@@ -63,6 +63,14 @@ impl<'b> Head<'b> {
         self.fields.iter().filter(same).map(|field| field.value.trim_ascii())
     }
 
+    /// The length of the body; `None` for one in chunks.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Length(length) => Some(length),
+            Framing::Chunked => None,
+        }
+    }
+
     /// Whether a field is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 use switchboard::Connection;
 
+pub(crate) use chunked::Chunks;
 pub(crate) use conditional::{LAST_SECOND, Validator, Verdict};
 pub(crate) use exchange::Exchange;
 pub(crate) use head::{Head, parse, receive};
