@@ -26,9 +26,7 @@ pub(crate) fn run(bytes: &[u8]) {
     assert!(lengths + codings <= 1, "framed in two ways: {text:?}");
     assert_eq!(length.is_none(), codings == 1, "{text:?}");
     assert!(count("host") <= 1, "for two hosts: {text:?}");
-    assert!(
-        !text.trim_end().contains("\r\n\r\n") && !text.contains("\n ") && !text.contains("\n\t")
-    );
+    assert!(!text.trim().contains("\r\n\r\n") && !text.contains("\n ") && !text.contains("\n\t"));
 }
 
 /// The answer, and what is left of the bytes.

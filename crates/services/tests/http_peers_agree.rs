@@ -94,7 +94,8 @@ const PYTHON_FETCH: &str = r#"
 import http.client, sys, urllib.request, urllib.error
 host, port = sys.argv[1], int(sys.argv[2])
 c = http.client.HTTPConnection(host, port)
-for path, status, body in [("/a.txt", 200, b"hello\n"), ("/no", 404, None), ("/a.txt", 200, b"hello\n")]:
+rows = [("/a.txt", 200, b"hello\n"), ("/no", 404, None), ("/a.txt", 200, b"hello\n")]
+for path, status, body in rows:
     c.request("GET", path)
     r = c.getresponse()
     got = r.read()
@@ -128,7 +129,8 @@ data = bytes(range(256)) * 1000
 def pieces():
     for i in range(0, len(data), 9999):
         yield data[i:i + 9999]
-c.request("PUT", "/chunks", body=pieces(), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+chunked = {"Transfer-Encoding": "chunked"}
+c.request("PUT", "/chunks", body=pieces(), encode_chunked=True, headers=chunked)
 r = c.getresponse()
 text = r.read().decode()
 assert r.status == 201 and hashlib.sha256(data).hexdigest() in text and str(len(data)) in text, text

@@ -44,7 +44,7 @@ fn serve(house: &Folder, engine: Engine) -> Serving {
 }
 
 #[test]
-fn no_path_leads_outside() {
+fn no_way_upwards_leads_anywhere() {
     watchdog();
     let house = house();
     let ways = [
@@ -83,16 +83,22 @@ fn no_path_leads_outside() {
     ];
     let names = ["secret", "other/file", "etc/passwd", "../secret", "%2e%2e/secret"];
     let serving = serve(&house, Engine::Threads);
-    let mut tried = 0;
     for way in ways {
         for name in names {
             for path in [format!("/{way}/{name}"), format!("/{way}{name}"), format!("{way}/{name}")]
             {
                 refused(&serving, &path);
-                tried += 1;
             }
         }
     }
+    serving.stop();
+}
+
+#[test]
+fn no_name_and_no_link_leads_outside() {
+    watchdog();
+    let house = house();
+    let serving = serve(&house, Engine::Threads);
     let passwd = "etc/passwd";
     for path in [
         format!("//{passwd}"),
@@ -116,7 +122,6 @@ fn no_path_leads_outside() {
     ] {
         refused(&serving, &path);
     }
-    assert!(tried > 400);
     for (path, status) in [("/file", 200), ("/in", 200), ("/indir/file", 200), ("/sub/./file", 400)]
     {
         let answers = talk(&serving, format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
@@ -143,8 +148,7 @@ fn what_is_not_a_file_is_not_opened_for_good() {
     let serving = serve(&house, Engine::Threads);
     let mut client = Client::of(&serving);
     for path in ["/fifo", "/socket"] {
-        let status = client.ask("GET", path, "").status;
-        assert!((403..=500).contains(&status), "{path}: {status}");
+        assert_eq!(client.ask("GET", path, "").status, 403, "{path}");
     }
     assert_eq!(client.ask("GET", "/file", "").text(), "inside");
     drop(client);
@@ -191,7 +195,7 @@ fn links_that_are_swapped_meanwhile_lead_nowhere() {
                         }
                         (404, _) => elsewhere += 1,
                         // Or the kernel found no quiet moment to be sure.
-                        (status, _) => assert!(matches!(status, 200 | 500), "{answer:?}"),
+                        (status, _) => assert!(matches!(status, 200 | 503), "{answer:?}"),
                     }
                 }
             }

@@ -1,6 +1,6 @@
-//! A client that is slow on purpose loses its place: in the head, in the body, in taking the answer.
-//!
-//! The limits are set to a fraction of a second here. That a client is cut is waited for, not timed.
+//! A client that is slow on purpose loses its place: in the head, in the body, in taking the
+//! answer. The limits are set to a fraction of a second here. That a client is cut is waited for,
+//! not timed.
 
 mod support;
 

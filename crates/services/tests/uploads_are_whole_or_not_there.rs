@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use support::http::{Client, Folder, ask, has, talk};
 use support::{Serving, watchdog};
-use switchboard::Engine;
+use switchboard::{Deadline, Engine, Socket};
 
 /// SHA-256 of "hello\n", as `sha256sum` says it.
 const HELLO: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
@@ -207,6 +207,29 @@ fn what_is_too_much_is_refused_and_nothing_of_it_is_left() {
     serving.stop();
 }
 
+/// What is under way when the server is asked to stop is finished, and is the last.
+#[test]
+fn a_server_that_stops_finishes_what_it_has_begun() {
+    watchdog();
+    let folder = Folder::new();
+    let serving = service(&folder, &[]);
+    let mut client = Client::of(&serving);
+    let begun = client.ask("PUT", "/a", "Content-Length: 6\r\nExpect: 100-continue\r\n");
+    assert_eq!(begun.status, 100);
+    client.send("hel");
+    serving.control.shutdown();
+    let endpoint = serving.address.resolve().unwrap().remove(0);
+    while Socket::connected(&endpoint, Deadline::Never).is_ok() {
+        std::thread::yield_now();
+    }
+    client.send("lo\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.keeps()), (201, false));
+    assert_eq!(folder.read("a"), b"hello\n");
+    client.assert_end();
+    serving.stop();
+}
+
 /// However an upload ends too early, and wherever.
 #[test]
 fn what_is_cut_short_leaves_nothing() {
@@ -332,6 +355,10 @@ fn what_is_not_understood_is_said_so() {
     for (method, path, fields, body, status) in rows {
         let answer = Client::of(&serving).send_body(method, path, fields, body.as_bytes());
         assert_eq!(answer.status, status, "{method} {path} {fields}{answer:?}");
+    }
+    for version in ["1.0", "1.1"] {
+        let request = format!("PUT /b HTTP/{version}\r\nHost: a\r\n\r\nuntil the end");
+        assert_eq!(talk(&serving, request.as_bytes())[0].status, 411);
     }
     assert_eq!(folder.names(), ["a", "whole"]);
     serving.stop();

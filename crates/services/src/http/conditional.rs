@@ -2,8 +2,8 @@
 //! download goes on only if the file is still the same.
 //!
 //! The validator of a file is its size, its time of change and its inode. It is weak while the file
-//! is younger than [`SETTLED`]: within one tick of the file system's clock a file can change without
-//! a trace, and pieces of two files must not become one.
+//! is younger than [`SETTLED`]: within one tick of the file system's clock a file can change
+//! without a trace, and pieces of two files must not become one.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -50,9 +50,9 @@ impl Validator {
         format!("{}{}", if self.weak { "W/" } else { "" }, self.tag)
     }
 
-    /// The value of `Last-Modified`.
+    /// The value of `Last-Modified`, which is never later than now.
     pub(crate) fn last_modified(&self) -> String {
-        httpdate::fmt_http_date(self.modified)
+        httpdate::fmt_http_date(self.modified.min(SystemTime::now()))
     }
 
     /// What the conditions in a request for this file say, in the order of section 13.2.2.

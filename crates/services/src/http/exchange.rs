@@ -4,7 +4,8 @@
 //! It decides whether the connection goes on afterwards, which the answer must say: only if the
 //! client wants it, the server is not stopping, and nothing unread is in the way. A body that
 //! nobody wanted is read over if it is short; otherwise the connection ends, slowly
-//! ([`Exchange::linger`]), because closing it with input unread would destroy the answer on its way.
+//! ([`Exchange::linger`]), because closing it with input unread would destroy the answer on its
+//! way.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

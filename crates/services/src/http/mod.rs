@@ -5,15 +5,15 @@
 //!     next_request  head.rs    head.rs   the service      exchange.rs       keep or close
 //! ```
 //! A service is a [`Site`]: it gets the [`Head`] of a request and an [`Exchange`], reads the body
-//! from it if there is one, and sends one answer. Everything that goes wrong is an `io::Error`, with
-//! a [`Refusal`] in it if the client is to be told ([`refuse`]).
+//! from it if there is one, and sends one answer. Everything that goes wrong is an `io::Error`,
+//! with a [`Refusal`] in it if the client is to be told ([`refuse`]).
 //!
 //! Clocks: until the first byte of a request, and between any two bytes, the guards' own; for the
 //! whole head and the pace of a body those of [`Limits`]. They are kept on the deadline of the
 //! connection, which a service here therefore does not have: requests have their own.
 //!
-//! What it deliberately does not do: HTTP/2, compression, upgrade, trailers, several ranges at once.
-//! `docs/http.md` says it all for those who use it.
+//! What it deliberately does not do: HTTP/2, compression, upgrade, trailers, several ranges at
+//! once. `docs/http.md` says it all for those who use it.
 
 mod body;
 mod chunked;

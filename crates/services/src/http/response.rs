@@ -1,7 +1,8 @@
 //! The head of an answer.
 //!
-//! Whatever a value is made of, it stays one line: control characters do not pass ([`Response::with`]).
-//! What every answer has (date, length, whether the connection goes on) is added when it is sent.
+//! Whatever a value is made of, it stays one line: control characters do not pass
+//! ([`Response::with`]). What every answer has (date, length, whether the connection goes on) is
+//! added when it is sent.
 
 use std::fmt::{Display, Write};
 use std::time::SystemTime;

@@ -49,6 +49,7 @@ statuses! {
     MethodNotAllowed = 405 "Method Not Allowed",
     RequestTimeout = 408 "Request Timeout",
     Conflict = 409 "Conflict",
+    LengthRequired = 411 "Length Required",
     PreconditionFailed = 412 "Precondition Failed",
     ContentTooLarge = 413 "Content Too Large",
     UriTooLong = 414 "URI Too Long",
@@ -110,10 +111,10 @@ impl Refusal {
             Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NAMETOOLONG) => {
                 (Status::NotFound, "There is nothing here.")
             }
-            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::NXIO) => {
                 (Status::Forbidden, "The server may not do this.")
             }
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => {
                 (Status::ServiceUnavailable, "The server is busy. Try again in a moment.")
             }
             Some(Errno::NOSPC | Errno::DQUOT) => {

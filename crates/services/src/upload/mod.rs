@@ -158,6 +158,10 @@ impl Upload {
             let why = "Only whole files are taken: this upload cannot be continued.";
             return Err(refuse(Status::BadRequest, why));
         }
+        if !head.has("Content-Length") && !head.has("Transfer-Encoding") {
+            // A body that ends with the connection could be cut anywhere, and look whole.
+            return Err(refuse(Status::LengthRequired, "The file needs a length, or chunks."));
+        }
         let path = percent::decode(&head.path.as_bytes()[1..]);
         let path =
             path.ok_or_else(|| refuse(Status::BadRequest, "The name is not encoded properly."))?;

@@ -293,8 +293,9 @@ mod tests {
     #[test]
     fn a_form_is_read_however_it_is_cut() {
         let bytes = b"preamble\r\n--b \t\r\nContent-Disposition: form-data; name=\"f\"; \
-            filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\r\n--\r\n-- b\r\nline\r\n\r\n--b\r\n\
-            Content-Disposition: form-data; name=\"g\"\r\n\r\n--b\r\n--b\r\n\r\nno fields\r\n--b\r\n\
+            filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\r\n--\r\n-- b\r\nline\r\n\
+            \r\n--b\r\nContent-Disposition: form-data; name=\"g\"\r\n\r\n--b\r\n--b\r\n\
+            \r\nno fields\r\n--b\r\n\
             content-disposition: form-data; filename=\"\"\r\n\r\n\r\n--b--\r\nepilogue --b";
         let expected = [
             (Some("a.txt".to_owned()), b"\r\n--\r\n-- b\r\nline\r\n".to_vec()),

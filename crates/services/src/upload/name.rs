@@ -36,7 +36,7 @@ pub(super) fn check(name: &[u8]) -> Result<&str, Refusal> {
     Ok(name)
 }
 
-/// The last part of a path: some browsers send more than the name, with the slashes of their system.
+/// The last part of a path: some browsers send more than the name, with their system's slashes.
 pub(super) fn last_part(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(path)
 }

@@ -32,7 +32,7 @@ impl Serving {
     }
 
     /// Serves what is bound already.
-    pub(crate) fn run(server: Server) -> Serving {
+    pub(crate) fn run(mut server: Server) -> Serving {
         let (address, control) = (server.addresses().remove(0), server.control());
         Serving { address, control, thread: thread::spawn(move || server.serve_forever()) }
     }
