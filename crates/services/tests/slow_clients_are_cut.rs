@@ -65,9 +65,9 @@ fn in_the_head() {
 #[test]
 fn but_not_who_asks_again_and_again() {
     watchdog();
-    let serving = Serving::of("web", &["--head-time", "100ms"], "http");
+    let serving = Serving::of("web", &["--head-time", "1s"], "http");
     let mut client = Client::of(&serving);
-    for _ in 0..4 {
+    for _ in 0..2 {
         client.send("GET / HTTP/1.1\r\n");
         client.send("Host: a\r\n\r\n");
         assert_eq!(client.answer().status, 200);
@@ -107,9 +107,9 @@ fn in_the_body_and_nothing_of_it_is_kept() {
 fn but_not_who_keeps_the_pace() {
     watchdog();
     let folder = Folder::new();
-    let serving = Serving::of("upload", &[folder.text(), "--body-time", "1s"], "http");
+    let serving = Serving::of("upload", &[folder.text(), "--body-time", "3s"], "http");
     let client = Client::of(&serving);
-    let pieces = 150;
+    let pieces = 320;
     client.send(format!("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", pieces * 1000));
     let socket = client.0.get_ref();
     socket.set_timeout(Some(DRIP)).unwrap();
