@@ -9,7 +9,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -242,7 +241,7 @@ impl<'c> Exchange<'c> {
     /// Sends the answer with the end behind it, and takes what still comes for a moment.
     pub(super) fn linger(&mut self) -> io::Result<()> {
         self.connection.flush()?;
-        self.connection.socket().shutdown(Shutdown::Write)?;
+        self.connection.finish_sending();
         self.clock.set(self.connection, Instant::now() + LINGER);
         let mut nowhere = [0; 8 * 1024];
         // The moment ends with an error, and so may the connection. Both are the end of it.
