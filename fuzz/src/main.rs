@@ -8,6 +8,9 @@
 mod address;
 mod ancillary;
 mod host;
+mod http_chunks;
+mod http_form;
+mod http_head;
 mod netlink;
 mod sockaddr;
 
@@ -25,6 +28,9 @@ const TARGETS: &[Target] = &[
     ("address", address::run),
     ("ancillary", ancillary::run),
     ("host", host::run),
+    ("http_chunks", http_chunks::run),
+    ("http_form", http_form::run),
+    ("http_head", http_head::run),
     ("netlink", netlink::run),
     ("sockaddr", sockaddr::run),
 ];

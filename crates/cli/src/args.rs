@@ -74,8 +74,8 @@ fn service(row: &'static Row) -> Command {
 fn setting(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.name).help(setting.help);
     let arg = match setting.default {
+        Some("") | None => arg,
         Some(value) => arg.default_value(value),
-        None => arg,
     };
     match setting.form {
         Form::Switch => switch(arg.long(setting.name)),

@@ -22,6 +22,9 @@ use crate::serve;
 /// How many ports after its own a service tries.
 const PORTS_TRIED: u16 = 100;
 
+/// The setting of a service that shows what else there is.
+const LINKS: &str = "links";
+
 pub(crate) fn run(options: &ServerOptions, global: &Global) -> Result {
     if options.port_file.is_some() {
         let why = "--port-file: the board has many ports (try serve SERVICE, or --json)";
@@ -37,13 +40,21 @@ pub(crate) fn run(options: &ServerOptions, global: &Global) -> Result {
     let mut server = options.server().with_events(move |event| told.event(event));
     let mut activated = activation::sockets()?;
     let mut listed = Vec::new();
-    for row in services::ALL {
+    // Who shows what else there is comes last, when that is known.
+    let (last, mut rows): (Vec<&Row>, Vec<&Row>) = services::ALL.iter().partition(|row| links(row));
+    rows.extend(last);
+    for row in rows {
+        let mut settings = Settings::new(row.settings);
+        if links(row) {
+            settings.set(LINKS, links_to(&listed)).expect("it is in the list");
+        }
         let own = serve::take_own(row, &mut activated);
         listed.push(match own.is_empty() {
-            true => bind(&mut server, row, global, options.lan)?,
-            false => adopt(&mut server, row, own)?,
+            true => bind(&mut server, row, &settings, global, options.lan)?,
+            false => adopt(&mut server, row, &settings, own)?,
         });
     }
+    listed.sort_by_key(|listed| listed.row.name);
     serve::tell_left(&activated);
     *board.listed.lock().unwrap_or_else(PoisonError::into_inner) = listed;
     serve::serve(server, &log)
@@ -84,14 +95,33 @@ struct Listed {
     activated: bool,
 }
 
+/// Whether a service shows what else there is.
+fn links(row: &Row) -> bool {
+    row.settings.iter().any(|setting| setting.name == LINKS)
+}
+
+/// What such a service is told: the first address of each.
+fn links_to(listed: &[Listed]) -> String {
+    let links = listed.iter().filter_map(|Listed { row, addresses, .. }| {
+        addresses.first().map(|address| format!("{}={address}", row.name))
+    });
+    links.collect::<Vec<_>>().join(",")
+}
+
 /// Binds a service, on its own port or on the next free one that no other calls its own.
-fn bind(server: &mut Server, row: &'static Row, global: &Global, lan: bool) -> Result<Listed> {
+fn bind(
+    server: &mut Server,
+    row: &'static Row,
+    settings: &Settings,
+    global: &Global,
+    lan: bool,
+) -> Result<Listed> {
     let others = |port: &u16| services::ALL.iter().any(|other| other.port == *port);
     let next = (row.port + 1..row.port + PORTS_TRIED).filter(|port| !others(port));
     let mut ports = [row.port].into_iter().chain(next).peekable();
     while let Some(port) = ports.next() {
         let addresses = serve::standard(row, port, global, lan);
-        let service = serve::make(row, &Settings::new(row.settings))?;
+        let service = serve::make(row, settings)?;
         match server.bind_all(&addresses, service) {
             Ok(_) => return Ok(Listed { row, addresses, activated: false }),
             Err(error) if error.kind() == ErrorKind::AddrInUse && ports.peek().is_some() => {}
@@ -102,10 +132,15 @@ fn bind(server: &mut Server, row: &'static Row, global: &Global, lan: bool) -> R
 }
 
 /// Serves a service at the sockets that were passed for it.
-fn adopt(server: &mut Server, row: &'static Row, own: Vec<Socket>) -> Result<Listed> {
+fn adopt(
+    server: &mut Server,
+    row: &'static Row,
+    settings: &Settings,
+    own: Vec<Socket>,
+) -> Result<Listed> {
     let before = server.addresses().len();
     for socket in own {
-        serve::adopt(server, row, socket, &Settings::new(row.settings))?;
+        serve::adopt(server, row, socket, settings)?;
     }
     Ok(Listed { row, addresses: server.addresses().split_off(before), activated: true })
 }

@@ -17,11 +17,17 @@ mod daytime;
 mod discard;
 pub mod duration;
 mod echo;
+#[doc(hidden)]
+pub mod fuzz;
 mod hello;
+mod http;
 mod settings;
+pub mod size;
 mod time;
 pub mod transcript;
+mod upload;
 mod upper;
+mod web;
 
 use switchboard::Service;
 use switchboard::socket::Scheme;
@@ -44,7 +50,9 @@ services! {
     echo,
     hello,
     time,
+    upload,
     upper,
+    web,
 }
 
 /// A service, as data.

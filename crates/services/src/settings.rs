@@ -17,6 +17,7 @@ pub struct Setting {
     /// What has to be written to set it.
     pub form: Form,
     /// The value it has unless set; `None` for a switch, and for an argument that must be given.
+    /// An empty one is as good as none, for what may be left out.
     pub default: Option<&'static str>,
     /// What it does, in one line without a full stop.
     pub help: &'static str,

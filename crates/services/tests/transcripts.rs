@@ -73,7 +73,9 @@ fn play(row: &Row, conversation: &Conversation<'_>, engine: Engine, address: &st
 
     let client = serving.client();
     let datagram = client.kind().expect(&scene) == Type::DGRAM;
-    for step in &conversation.steps {
+    for (index, step) in conversation.steps.iter().enumerate() {
+        let next = conversation.steps.get(index + 1);
+        let goes_on = !datagram && matches!(next, Some(Step::Receive(_) | Step::ReceiveAny(_)));
         match step {
             Step::Send(Some(bytes)) => client.send_all(bytes).expect(&scene),
             Step::Send(None) => client.shutdown(std::net::Shutdown::Write).expect(&scene),
@@ -87,8 +89,10 @@ fn play(row: &Row, conversation: &Conversation<'_>, engine: Engine, address: &st
             }
             Step::Receive(expected) => {
                 let expected = expected.as_deref().unwrap_or_default();
-                // One byte more than expected, so that too much is noticed too.
-                let mut answer = vec![0; expected.len() + 1];
+                // One byte more than expected, so that too much is noticed too, unless the next
+                // step says what that is.
+                let too_much = usize::from(!goes_on || expected.is_empty());
+                let mut answer = vec![0; expected.len() + too_much];
                 let mut count = client.recv(&mut answer).expect(&scene);
                 while !datagram && count > 0 && count < expected.len() {
                     count += client.recv(&mut answer[count..]).expect(&scene);

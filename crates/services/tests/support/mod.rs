@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod http;
+
 use std::process;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -26,16 +28,28 @@ impl Serving {
     pub(crate) fn start(service: impl Service, engine: Engine, address: &str) -> Serving {
         let mut server = Server::new().with_engine(engine).with_signals(false);
         server.bind(address, service).expect("an address to bind");
+        Serving::run(server)
+    }
+
+    /// Serves what is bound already.
+    pub(crate) fn run(mut server: Server) -> Serving {
         let (address, control) = (server.addresses().remove(0), server.control());
         Serving { address, control, thread: thread::spawn(move || server.serve_forever()) }
     }
 
     /// The row's service with these settings, on threads and a free port of loopback.
     pub(crate) fn of(name: &str, settings: &[&str], scheme: &str) -> Serving {
-        let row = services::find(name).expect("a service of that name");
-        let settings = services::Settings::read(row.settings, settings).expect("its settings");
-        let service = (row.make)(&settings).expect("settings that it takes");
-        Serving::start(service, Engine::Threads, &format!("{scheme}://127.0.0.1:0"))
+        Serving::start(made(name, settings), Engine::Threads, &format!("{scheme}://127.0.0.1:0"))
+    }
+
+    /// The same over HTTP, on this engine.
+    pub(crate) fn http(name: &str, settings: &[&str], engine: Engine) -> Serving {
+        Serving::start(made(name, settings), engine, "http://127.0.0.1:0")
+    }
+
+    /// What comes before a path: scheme, host and port.
+    pub(crate) fn url(&self) -> String {
+        self.address.to_string()
     }
 
     /// Connects as a client would; answers are waited for, but not for ever.
@@ -51,6 +65,13 @@ impl Serving {
         self.control.shutdown();
         self.thread.join().expect("the server does not panic").expect("nothing is cut off");
     }
+}
+
+/// The row's service with these settings.
+fn made(name: &str, settings: &[&str]) -> Box<dyn Service> {
+    let row = services::find(name).expect("a service of that name");
+    let settings = services::Settings::read(row.settings, settings).expect("its settings");
+    (row.make)(&settings).expect("settings that it takes")
 }
 
 /// Ends the test process if it hangs.
