@@ -168,8 +168,8 @@ impl Link {
         (!arrived && word & STATE == Waiting::Between as u64).then_some(word)
     }
 
-    /// Shows the end of its input to a handler that was found in this wait a moment ago, if it still
-    /// is and nothing has arrived: shutting down would lose the rest of that.
+    /// Shows the end of its input to a handler that was found in this wait a moment ago, if it
+    /// still is and nothing has arrived: shutting down would lose the rest of that.
     pub(crate) fn end_between(&self, word: u64) {
         if self.between() == Some(word) {
             self.end(word, Ending::Drained);

@@ -16,7 +16,8 @@
 //!   finish what it has; then it is replaced too.
 //! * **The brake**: when one has died five times in a row within a second of its start, without a
 //!   single connection, something is wrong with its start. The server stops and says so. A worker
-//!   that dies of its connections is replaced for ever: whoever can crash it cannot stop the server.
+//!   that dies of its connections is replaced for ever: whoever can crash it cannot stop the
+//!   server.
 //! * **SIGHUP** runs the reload hook here, for the workers to come, and in each worker.
 //! * **Threads** of the `coroutines` engine are shared out: without
 //!   [`with_workers`](crate::Server::with_workers) each worker process has its share of the cores.

@@ -378,7 +378,8 @@ mod tests {
             let event =
                 Event::Closed { connection, elapsed, received: 7, sent: 8, reason: &reason };
             let same = format!(
-                "Closed {{ id: {}, elapsed: 1.23456789s, received: 7, sent: 8, reason: {reason:?} }}",
+                "Closed {{ id: {}, elapsed: 1.23456789s, received: 7, sent: 8, \
+                 reason: {reason:?} }}",
                 u64::MAX
             );
             assert_eq!(there_and_back(&event), same);

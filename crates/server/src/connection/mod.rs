@@ -7,8 +7,8 @@
 //!   and a peer never waits for an answer that sits here.
 //! * **Datagrams** look the same: reading gives the packet and then the end, and what was written
 //!   goes back to the sender as one datagram when the handler is done.
-//! * **Seqpacket sockets** carry messages. One is read whole, whatever its size, and is then a part of
-//!   the bytes; each flush sends one. An empty one cannot be told from the end.
+//! * **Seqpacket sockets** carry messages. One is read whole, whatever its size, and is then a part
+//!   of the bytes; each flush sends one. An empty one cannot be told from the end.
 //! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with
 //!   `TimedOut`, and so does every later one.
 
