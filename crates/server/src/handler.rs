@@ -102,6 +102,17 @@ pub trait Service: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Comes before the first request, in the process that serves, if requests will run in
+    /// processes of their own: with [`Engine::Processes`](crate::Engine::Processes) and with
+    /// [`with_prefork`](crate::Server::with_prefork). What handlers change is then theirs alone; a
+    /// service whose connections have to meet starts here what they meet at.
+    ///
+    /// # Errors
+    /// End the serving before it begins.
+    fn serve_apart(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Comes when the listener is closed and the last request is done, and after a failed
     /// binding.
     fn server_close(&self) {}
@@ -174,6 +185,10 @@ impl Service for Box<dyn Service> {
 
     fn server_activate(&self, socket: &Socket) -> io::Result<()> {
         (**self).server_activate(socket)
+    }
+
+    fn serve_apart(&self) -> io::Result<()> {
+        (**self).serve_apart()
     }
 
     fn server_close(&self) {

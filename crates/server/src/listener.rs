@@ -93,6 +93,14 @@ impl Default for Binding {
     }
 }
 
+/// Tells services that their requests will run in processes of their own.
+pub(crate) fn serve_apart(listeners: &[Listener]) -> Result {
+    listeners.iter().try_for_each(|Listener { site, .. }| {
+        let prepared = site.service.serve_apart();
+        prepared.map_err(|error| Error::io("serve", error).at(&site.address))
+    })
+}
+
 impl Binding {
     /// Binds `address` for `service`: the first of its socket addresses that can be had.
     pub(crate) fn bind(

@@ -45,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::event::{CloseReason, Event};
 use crate::guards::Guards;
 use crate::lifecycle::{cut_off, tell_listening};
+use crate::listener::serve_apart;
 use crate::notify::{self, Notify};
 use crate::report::{Reporter, Reports, channel};
 use crate::server::Server;
@@ -147,6 +148,7 @@ struct Worker {
 impl Supervisor<'_> {
     /// Forks all workers, and only then tells anybody: a subscriber may start threads.
     fn start(&mut self) -> Result {
+        serve_apart(&self.server.listeners)?;
         for index in 0..self.seats.len() {
             match self.fork() {
                 Ok(worker) => self.seats[index].worker = Some(worker),

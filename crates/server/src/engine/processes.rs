@@ -41,6 +41,7 @@ use crate::accept::Process;
 use crate::error::Result;
 use crate::event::{CloseReason, Summary};
 use crate::link::Link;
+use crate::listener::serve_apart;
 use crate::record::Reported;
 use crate::report::{Reports, channel};
 use crate::request::Request;
@@ -56,6 +57,7 @@ pub(super) struct Runner {
 
 impl Run for Runner {
     fn serve(&mut self, serving: Serving) -> Result {
+        serve_apart(&serving.listeners)?;
         let running = Arc::clone(&serving.running);
         let forking = self.forking.insert(Forking { running, open: Vec::new() });
         serving.accept_loop()?.run_for(forking)
