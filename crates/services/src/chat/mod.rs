@@ -1,0 +1,222 @@
+//! Chat: many people at once, each in a room, with nothing but lines of text.
+//!
+//! ```text
+//!   handler: reads lines ──► Hub: rooms, names ──► a queue per member ──► beside: sends them
+//! ```
+//! A line goes to everybody in the room but its author, whose own terminal shows it already. What a
+//! member is sent waits in a bounded queue of its own, so one that does not read delays nobody; when
+//! its queue is full it is closed.
+//!
+//! Text is made harmless before it goes to anybody: control characters are shown, not sent, so no
+//! member can play with the terminal of another.
+//!
+//! What it deliberately does not do: keep anything on disk, know passwords, speak IRC.
+
+mod hub;
+mod words;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard::socket::Scheme;
+use switchboard::sync::{Receiver, channel};
+use switchboard::{Connection, Handler, Service, Writer};
+
+use crate::{Row, Settings};
+use hub::{Hub, Line, Member, QUEUE_LINES, Seat};
+use words::{Command, is_name, readable};
+
+/// The row of this service.
+pub(crate) const ROW: Row = Row {
+    name: "chat",
+    summary: "many people talk to each other, in rooms",
+    details: "Asks for a name, then sends each line to everybody in the room. /join ROOM changes \
+              the room, /nick NAME the name, /who says who is there, /quit leaves. The last 20 \
+              lines of a room are shown to whoever comes in. A line has at most 4096 bytes. A \
+              member who does not read is closed once 256 lines wait for it; nobody waits for it.",
+    port: 6667,
+    schemes: &[Scheme::Tcp],
+    example: "nc {host} {port}",
+    settings: &[],
+    make,
+    transcript: r"
+$ chat
+< Welcome. Your name?\n
+> ann\n
+< * You are ann, in lobby, alone. /help says what there is.\n
+> hello?\n
+> /who\n
+< * In lobby: ann\n
+> /join attic\n
+< * You are ann, in attic, alone.\n
+> /nick beth\n
+< * You are beth.\n
+> /fly\n
+< * There is no /fly. /help says what there is.\n
+> /quit\n
+< * Goodbye.\n
+< EOF
+
+$ chat
+< Welcome. Your name?\n
+> \x1b[31m\n
+< * A name has 1 to 24 letters, digits, - or _. Your name?\n
+> ann
+> EOF
+< * You are ann, in lobby, alone. /help says what there is.\n
+< EOF
+",
+};
+
+/// The longest line in bytes, without its end: NATS' limit, and more than anybody types.
+const LINE_MAX: usize = 4096;
+/// A peer that has vanished is found by the kernel's probes: after so long without a sign, that
+/// often, that far apart. In all two minutes.
+const KEEPALIVE: (Duration, i32, Duration) = (Duration::from_secs(60), 6, Duration::from_secs(10));
+/// Bytes of queued lines that are sent in one piece.
+const BATCH_BYTES: usize = 16 * 1024;
+
+fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+    Ok(Box::new(Chat { hub: Arc::default() }))
+}
+
+struct Chat {
+    hub: Arc<Hub>,
+}
+
+impl Service for Chat {
+    fn name(&self) -> &str {
+        ROW.name
+    }
+
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        Box::new(Talk { hub: Arc::clone(&self.hub), member: None })
+    }
+}
+
+/// The handler of one member.
+struct Talk {
+    hub: Arc<Hub>,
+    member: Option<Member>,
+}
+
+/// What a line asks of the connection.
+enum Next {
+    Line,
+    Leave,
+}
+
+impl Handler for Talk {
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        // People may listen for hours. Whoever is gone is found in another way.
+        let socket = connection.socket();
+        if socket.so_keepalive().unwrap_or(false) {
+            socket.set_tcp_keepidle(KEEPALIVE.0)?;
+            socket.set_tcp_keepcnt(KEEPALIVE.1)?;
+            socket.set_tcp_keepintvl(KEEPALIVE.2)?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
+        connection.write_all(b"Welcome. Your name?\n")?;
+        let Some(lines) = self.enter(connection)? else { return Ok(()) };
+        connection.set_deadline_idle(None);
+        let writer = connection.writer()?;
+        connection.spawn(move || deliver(&lines, &writer))?;
+        while let Some(line) = next_line(connection)? {
+            let member = self.member.as_mut().expect("whoever has entered is a member");
+            match take(member, &line) {
+                Next::Line => {}
+                Next::Leave => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves, which also ends the queue, and with it what is beside.
+    fn finish(&mut self, _: &mut Connection) -> io::Result<()> {
+        self.member = None;
+        Ok(())
+    }
+}
+
+impl Talk {
+    /// Asks for a name until there is one that can be had. `None` if the peer goes first.
+    fn enter(&mut self, connection: &mut Connection) -> io::Result<Option<Receiver<Line>>> {
+        while let Some(name) = next_line(connection)? {
+            let name = name.trim();
+            let why = if is_name(name) {
+                let (sender, receiver) = channel(QUEUE_LINES);
+                let seat = Seat { queue: sender, writer: connection.writer()? };
+                match self.hub.enter(name, seat) {
+                    Some(member) => {
+                        self.member = Some(member);
+                        return Ok(Some(receiver));
+                    }
+                    None => format!("* {name} is taken. Your name?\n"),
+                }
+            } else {
+                "* A name has 1 to 24 letters, digits, - or _. Your name?\n".to_owned()
+            };
+            connection.write_all(why.as_bytes())?;
+        }
+        Ok(None)
+    }
+}
+
+/// The next line, without its end and made readable; `None` at the end.
+fn next_line(connection: &mut Connection) -> io::Result<Option<String>> {
+    if !connection.next_request()? {
+        return Ok(None);
+    }
+    let mut line = Vec::new();
+    let limited = io::Read::take(&mut *connection, LINE_MAX as u64 + 2);
+    io::BufRead::read_until(&mut { limited }, b'\n', &mut line)?;
+    let ended = line.ends_with(b"\n");
+    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    if text.len() > LINE_MAX || (!ended && line.len() > LINE_MAX) {
+        writeln!(connection, "* A line has at most {LINE_MAX} bytes.")?;
+        return Ok(None);
+    }
+    Ok(Some(readable(&String::from_utf8_lossy(text))))
+}
+
+/// Does what a line says.
+fn take(member: &mut Member, line: &str) -> Next {
+    match words::read(line) {
+        Command::Nothing => {}
+        Command::Say(text) => member.say(text),
+        Command::Join(room) => member.join(room),
+        Command::Nick(name) => member.rename(name),
+        Command::Who => member.who(),
+        Command::Help => member.tell(words::HELP),
+        Command::Unknown(what) => {
+            member.tell(&format!("* There is no {what}. /help says what there is.\n"));
+        }
+        Command::Wrong(why) => member.tell(&format!("* {why}\n")),
+        Command::Quit => {
+            member.tell("* Goodbye.\n");
+            return Next::Leave;
+        }
+    }
+    Next::Line
+}
+
+/// Sends a member what is queued for it, several lines at once where they wait, until the queue
+/// ends: because the member left, or because it was full.
+fn deliver(lines: &Receiver<Line>, writer: &Writer) -> io::Result<()> {
+    let mut batch = Vec::new();
+    while let Ok(line) = lines.recv() {
+        let mut next = Some(line);
+        while let Some(line) = next {
+            batch.extend_from_slice(&line);
+            next = if batch.len() < BATCH_BYTES { lines.try_recv().ok() } else { None };
+        }
+        writer.send(&batch)?;
+        batch.clear();
+    }
+    Ok(())
+}
