@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod chargen;
+mod chat;
 mod daytime;
 mod discard;
 pub mod duration;
@@ -45,6 +46,7 @@ macro_rules! services {
 
 services! {
     chargen,
+    chat,
     daytime,
     discard,
     echo,
