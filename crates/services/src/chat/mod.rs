@@ -10,13 +10,16 @@
 //! Text is made harmless before it goes to anybody: control characters are shown, not sent, so no
 //! member can play with the terminal of another.
 //!
+//! On engines that give each connection a process, all meet in one more process, see `relay.rs`.
+//!
 //! What it deliberately does not do: keep anything on disk, know passwords, speak IRC.
 
 mod hub;
+mod relay;
 mod words;
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard::socket::Scheme;
@@ -25,6 +28,7 @@ use switchboard::{Connection, Handler, Service, Writer};
 
 use crate::{Row, Settings};
 use hub::{Hub, Line, Member, QUEUE_LINES, Seat};
+use relay::Relay;
 use words::{Command, is_name, readable};
 
 /// The row of this service.
@@ -78,11 +82,14 @@ const KEEPALIVE: (Duration, i32, Duration) = (Duration::from_secs(60), 6, Durati
 const BATCH_BYTES: usize = 16 * 1024;
 
 fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
-    Ok(Box::new(Chat { hub: Arc::default() }))
+    Ok(Box::new(Chat::default()))
 }
 
+#[derive(Default)]
 struct Chat {
     hub: Arc<Hub>,
+    /// Where everybody meets instead, if each connection has its own process.
+    relay: OnceLock<Relay>,
 }
 
 impl Service for Chat {
@@ -91,7 +98,17 @@ impl Service for Chat {
     }
 
     fn handler(&self) -> Box<dyn Handler + '_> {
-        Box::new(Talk { hub: Arc::clone(&self.hub), member: None })
+        match self.relay.get() {
+            Some(relay) => Box::new(relay.carry()),
+            None => Box::new(Talk { hub: Arc::clone(&self.hub), member: None }),
+        }
+    }
+
+    fn serve_apart(&self) -> io::Result<()> {
+        if self.relay.get().is_none() {
+            let _ = self.relay.set(Relay::start()?);
+        }
+        Ok(())
     }
 }
 
@@ -109,14 +126,7 @@ enum Next {
 
 impl Handler for Talk {
     fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
-        // People may listen for hours. Whoever is gone is found in another way.
-        let socket = connection.socket();
-        if socket.so_keepalive().unwrap_or(false) {
-            socket.set_tcp_keepidle(KEEPALIVE.0)?;
-            socket.set_tcp_keepcnt(KEEPALIVE.1)?;
-            socket.set_tcp_keepintvl(KEEPALIVE.2)?;
-        }
-        Ok(())
+        prepare(connection)
     }
 
     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
@@ -164,6 +174,17 @@ impl Talk {
         }
         Ok(None)
     }
+}
+
+/// People may listen for hours. Whoever is gone is found by the kernel.
+fn prepare(connection: &mut Connection) -> io::Result<()> {
+    let socket = connection.socket();
+    if socket.so_keepalive().unwrap_or(false) {
+        socket.set_tcp_keepidle(KEEPALIVE.0)?;
+        socket.set_tcp_keepcnt(KEEPALIVE.1)?;
+        socket.set_tcp_keepintvl(KEEPALIVE.2)?;
+    }
+    Ok(())
 }
 
 /// The next line, without its end and made readable; `None` at the end.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use switchboard::socket::process::{Child, Fork};
-use switchboard::socket::{Credentials, Deadline, Family, Type, UnixName};
+use switchboard::socket::{Credentials, Deadline, Family, Type, UnixAddr};
 use switchboard::{Connection, Engine, Guards, Handler, Server, Service, SockAddr, Socket};
 
 use super::Chat;
@@ -35,7 +35,7 @@ impl Relay {
     /// Starts the hub.
     pub(super) fn start() -> io::Result<Relay> {
         let listener = Socket::new(Family::UNIX, Type::STREAM, Default::default())?;
-        listener.bind(&SockAddr::Unix(UnixName::Unnamed))?;
+        listener.bind(&SockAddr::Unix(UnixAddr::Unnamed))?;
         listener.listen(4096)?;
         let address = listener.getsockname()?;
         let fork = Fork::new().with_stop_signals().with_socket(&listener);
@@ -101,9 +101,7 @@ impl Handler for Carry {
         let hub = Socket::new(Family::UNIX, Type::STREAM, Default::default())?;
         hub.connect_by(&self.hub, Deadline::After(GRACE))?;
         let (hub, writer) = (Arc::new(hub), connection.writer()?);
-        let from = Arc::clone(&hub);
-        // Until somebody has entered, the server's own deadlines hold; the hub knows when, we only
-        // see that it speaks to whoever has answered it.
+        let (from, peer) = (Arc::clone(&hub), connection.socket().try_clone()?);
         connection.spawn(move || {
             let mut buffer = [0; BUFFER_BYTES];
             loop {
@@ -112,8 +110,9 @@ impl Handler for Carry {
                     count => writer.send(&buffer[..count])?,
                 }
             }
-            // The hub has said goodbye.
-            writer.shut_down()
+            // The hub has said goodbye: the handler sees the end of its input.
+            let _ = peer.shutdown(Shutdown::Read);
+            Ok(())
         })?;
         let mut buffer = [0; BUFFER_BYTES];
         while connection.next_request()? {

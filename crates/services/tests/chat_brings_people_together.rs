@@ -1,0 +1,168 @@
+//! People in one room hear each other, on every engine; whoever does not read delays nobody; and
+//! nobody can play with another one's terminal.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+
+use services::Settings;
+use support::{Serving, watchdog};
+use switchboard::{Engine, Socket};
+
+/// One end of a conversation, line by line.
+struct Talker(BufReader<Socket>);
+
+impl Talker {
+    fn enter(serving: &Serving, name: &str) -> Talker {
+        let mut talker = Talker(BufReader::new(serving.client()));
+        assert_eq!(talker.hear(), "Welcome. Your name?");
+        talker.say(name);
+        let greeting = talker.hear();
+        assert!(greeting.starts_with(&format!("* You are {name}, in lobby")), "{greeting}");
+        talker
+    }
+
+    fn say(&mut self, line: &str) {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "the end, after {line:?}");
+        line.trim_end().to_owned()
+    }
+}
+
+fn chat(engine: Engine) -> Serving {
+    let row = services::find("chat").unwrap();
+    let service = (row.make)(&Settings::new(row.settings)).unwrap();
+    Serving::start(service, engine, "tcp://127.0.0.1:0")
+}
+
+/// Those that can have two members at once.
+fn engines() -> impl Iterator<Item = Engine> {
+    Engine::ALL.iter().copied().filter(|engine| engine.limit_connections() > 1)
+}
+
+#[test]
+fn whoever_is_in_the_room_hears_it() {
+    watchdog();
+    for engine in engines() {
+        let serving = chat(engine);
+        let mut ann = Talker::enter(&serving, "ann");
+        let mut bob = Talker::enter(&serving, "bob");
+        assert_eq!(ann.hear(), "* bob is here", "{engine}");
+        ann.say("hello, bob");
+        assert_eq!(bob.hear(), "ann: hello, bob");
+        bob.say("/nick rob");
+        assert_eq!(bob.hear(), "* You are rob.");
+        assert_eq!(ann.hear(), "* bob is now rob");
+        ann.say("/who");
+        assert_eq!(ann.hear(), "* In lobby: ann, rob");
+        bob.say("/join attic");
+        assert_eq!(bob.hear(), "* You are rob, in attic, alone.");
+        assert_eq!(ann.hear(), "* rob has left");
+        ann.say("is anybody here?");
+        ann.say("/join attic");
+        assert_eq!(ann.hear(), "* You are ann, in attic, with rob.");
+        assert_eq!(bob.hear(), "* ann is here");
+        drop(ann);
+        assert_eq!(bob.hear(), "* ann has left");
+        let mut late = Talker::enter(&serving, "late");
+        assert_eq!(late.hear(), "ann: hello, bob");
+        assert_eq!(late.hear(), "ann: is anybody here?");
+        late.say("/quit");
+        assert_eq!(late.hear(), "* Goodbye.");
+        drop((bob, late));
+        serving.stop();
+    }
+}
+
+#[test]
+fn a_name_is_one_persons() {
+    watchdog();
+    for engine in engines() {
+        let serving = chat(engine);
+        let ann = Talker::enter(&serving, "ann");
+        let mut other = Talker(BufReader::new(serving.client()));
+        other.hear();
+        other.say("ann");
+        assert_eq!(other.hear(), "* ann is taken. Your name?");
+        other.say("two words");
+        assert_eq!(other.hear(), "* A name has 1 to 24 letters, digits, - or _. Your name?");
+        other.say("bob");
+        assert!(other.hear().starts_with("* You are bob, in lobby, with ann."));
+        other.say("/nick ann");
+        assert_eq!(other.hear(), "* ann is taken.");
+        drop((ann, other));
+        // A name is free again as soon as its connection is gone.
+        let mut again = Talker(BufReader::new(serving.client()));
+        again.hear();
+        loop {
+            again.say("ann");
+            match again.hear() {
+                taken if taken == "* ann is taken. Your name?" => std::thread::yield_now(),
+                greeting => break assert!(greeting.starts_with("* You are ann"), "{greeting}"),
+            }
+        }
+        drop(again);
+        serving.stop();
+    }
+}
+
+#[test]
+fn control_characters_are_shown_and_not_sent() {
+    watchdog();
+    let serving = chat(Engine::Coroutines);
+    let (mut ann, mut bob) = (Talker::enter(&serving, "ann"), Talker::enter(&serving, "bob"));
+    ann.hear();
+    ann.say("\u{1b}[2J\u{7}gone");
+    assert_eq!(bob.hear(), "ann: \\u{1b}[2J\\u{7}gone");
+    ann.0.get_mut().write_all(b"\xff\xfe raw\r\n").unwrap();
+    assert_eq!(bob.hear(), "ann: \u{fffd}\u{fffd} raw");
+    drop((ann, bob));
+    serving.stop();
+}
+
+#[test]
+fn a_line_without_end_is_the_end_of_its_author() {
+    watchdog();
+    let serving = chat(Engine::Coroutines);
+    let mut ann = Talker::enter(&serving, "ann");
+    let mut bob = Talker::enter(&serving, "bob");
+    ann.hear();
+    // What comes after the limit need not be taken.
+    let _ = bob.0.get_mut().write_all(&vec![b'x'; 1 << 20]);
+    assert_eq!(ann.hear(), "* bob has left");
+    drop((ann, bob));
+    serving.stop();
+}
+
+#[test]
+fn whoever_does_not_read_delays_nobody_and_is_closed() {
+    watchdog();
+    for engine in [Engine::Threads, Engine::Coroutines] {
+        let serving = chat(engine);
+        let mut ann = Talker::enter(&serving, "ann");
+        let deaf = Talker::enter(&serving, "deaf");
+        let mut bob = Talker::enter(&serving, "bob");
+        assert_eq!((ann.hear(), ann.hear()), ("* deaf is here".into(), "* bob is here".into()));
+        let text = "x".repeat(4000);
+        // More than its queue and the buffers of both kernels hold.
+        let mut said = 0;
+        loop {
+            ann.say(&text);
+            said += 1;
+            let heard = bob.hear();
+            if heard == "* deaf has left" {
+                break;
+            }
+            assert_eq!(heard.len(), 5 + text.len());
+            assert!(said < 20_000, "{engine}: nobody closes the one who does not read");
+        }
+        assert!(serving.control.counters().open() <= 3);
+        drop((ann, bob, deaf));
+        serving.stop();
+    }
+}
