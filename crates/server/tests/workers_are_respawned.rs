@@ -6,6 +6,9 @@ mod support;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::os::unix::process::parent_id;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use support::{Client, Serving, Watchdog, ask, kill, on_every_engine, read_all, until_gone};
@@ -245,7 +248,7 @@ fn workers_that_die_at_once_stop_the_server() {
     let _watchdog = Watchdog::new();
     let mut died = 0;
     let events = std::sync::Mutex::new(Vec::new());
-    let events = std::sync::Arc::new(events);
+    let events = Arc::new(events);
     let seen = events.clone();
     let mut server =
         Server::new().with_signals(false).with_prefork(1).with_events(move |event: &Event<'_>| {
@@ -273,6 +276,49 @@ fn workers_that_die_at_once_stop_the_server() {
         ["Some(50ms) }", "Some(100ms) }", "Some(200ms) }", "Some(400ms) }", "None }"]
     );
     assert_eq!(control.active_children(), 0);
+}
+
+#[test]
+fn settings_are_read_again_by_the_workers_and_by_those_to_come() {
+    let _watchdog = Watchdog::new();
+    let settings = Arc::new(AtomicU32::new(0));
+    let (read, own) = (Arc::clone(&settings), Arc::clone(&settings));
+    let server =
+        Server::new().with_engine(Engine::Threads).with_prefork(2).with_reload(move || {
+            read.fetch_add(1, SeqCst);
+            Ok(())
+        });
+    let tell = move |connection: &mut Connection| {
+        write!(connection, "{:10} {}", std::process::id(), own.load(SeqCst))
+    };
+    let server = Serving::start(server, |server| server.bind("127.0.0.1:0", tell));
+    let asked = || {
+        let said = ask(&server.client(), "", 12);
+        let (worker, settings) = said.split_at(10);
+        (worker.trim().parse::<u32>().unwrap(), settings.trim().parse::<u32>().unwrap())
+    };
+    // One that has served takes the signal.
+    let mut seen = HashSet::new();
+    while seen.len() < 2 {
+        seen.insert(asked());
+    }
+    assert!(seen.iter().all(|(_, settings)| *settings == 0));
+    kill(std::process::id(), "HUP");
+    until(&server, "Reloaded { error: None }", 1);
+    let mut new = HashSet::new();
+    while new.len() < 2 {
+        new.extend(Some(asked()).filter(|(_, settings)| *settings == 1));
+    }
+    let (victim, _) = *new.iter().next().unwrap();
+    kill(victim, "KILL");
+    let next = until(&server, "WorkerStarted", 3)[2];
+    while !new.contains(&(next, 1)) {
+        let (worker, settings) = asked();
+        assert_eq!(settings, 1, "also of the one that came later");
+        new.insert((worker, settings));
+    }
+    assert_eq!(server.events_with("Reloaded").len(), 1, "told once");
+    server.stop().unwrap();
 }
 
 #[test]

@@ -20,7 +20,7 @@
 //! | [`poll()`] | wait for several descriptors at once |
 //! | [`inherited_block`] | sockets that this process was started with; [`Socket::inherited`] |
 //! | [`signal`] | signals as descriptors, for servers that must stop cleanly |
-//! | [`process`] | forked children that can neither be lost nor mistaken, and memory shared with them |
+//! | [`process`] | forked children, none lost or mistaken, and memory shared with them |
 //! | [`seam`] | the one place where a blocking call meets whoever runs it |
 //!
 //! What it deliberately does not do: buffer, frame, retry for you across connections, or hide

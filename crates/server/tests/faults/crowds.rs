@@ -90,7 +90,9 @@ fn a_server_that_stood_still_catches_up(engine: Engine) {
 
 /// The server of that test, which is a process of its own.
 fn serve_apart(engine: Engine) {
-    let mut server = Server::new().with_engine(engine).with_request_queue_size(QUEUE);
+    let guards = Guards { limit_per_address: Some(2 * CROWD), ..Guards::default() };
+    let server = Server::new().with_engine(engine).with_guards(guards);
+    let mut server = server.with_request_queue_size(QUEUE);
     server.bind("127.0.0.1:0", echo).unwrap();
     let (address, control) = (server.addresses().remove(0), server.control());
     let serving = std::thread::spawn(move || server.serve_forever());

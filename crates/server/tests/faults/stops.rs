@@ -233,6 +233,8 @@ fn a_handler_that_never_returns_does_not_hold_up_the_end(engine: Engine) {
         let guards = Guards { grace: Duration::from_millis(50), ..Guards::default() };
         let (address, control, _, serving) = computing(engine, guards);
         let _client = others_are_served(&address, "for ever\n");
+        let only_one = || control.counters().open() == 1;
+        until(only_one, || format!("the others are not over: {:?}", control.counters()));
         control.shutdown();
         let error = serving.join().unwrap().unwrap_err();
         let text = error.to_string();

@@ -20,9 +20,9 @@
 //!   not [given](Fork::with_socket) is found closed by its peer. Its number stays taken, so what
 //!   holds it cannot meet another file there. Everything else it inherits: standard input, output
 //!   and error, files, pipes, datagram sockets.
-//! * **Signals.** SIGINT, SIGTERM and SIGHUP are left to the parent, which hears a Ctrl-C too, unless
-//!   the child has [stop signals of its own](Fork::with_stop_signals). SIGPIPE is ignored, SIGCHLD as
-//!   usual. What the parent polls ([`crate::signal`]) is never written to by a child.
+//! * **Signals.** SIGINT, SIGTERM and SIGHUP are left to the parent, which hears a Ctrl-C too;
+//!   unless the child has [stop signals of its own](Fork::with_stop_signals). SIGPIPE is ignored,
+//!   SIGCHLD as usual. What the parent polls ([`crate::signal`]) is never written to by a child.
 //! * **Locks.** A thread of the parent that holds a lock is not in the child to open it again. The
 //!   C library sees to its own (memory, names), and a fork to those of std's standard output and
 //!   error and of a panic being printed: a child may allocate, print and panic. A lock of the
@@ -123,6 +123,8 @@ impl<'a> Fork<'a> {
         let parent = std::process::id();
         let gate = SharedWords::new(1)?;
         let (closed, _) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+        #[cfg(feature = "fault-points")]
+        crate::fault::consult(crate::fault::Call::Fork)?;
         let mut printing = Printing::hold();
         printing.flush();
         let held = signal::hold_all()?;
