@@ -2,10 +2,12 @@
 //! and with clients that never end.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use switchboard::socket::{Interest, Poll, poll};
 use switchboard::{Address, Connection, Control, Deadline, Engine, Guards, Result, Server};
 
 use crate::apart::{alone, apart, until};
@@ -163,12 +165,11 @@ fn compute(connection: &mut Connection) -> io::Result<()> {
     Ok(())
 }
 
+/// Looks past whoever drives the thread, which might let others run meanwhile.
 fn compute_until_its_end(connection: &Connection) -> io::Result<()> {
-    loop {
-        if let Ok(0) = connection.socket().recv_by(&mut [0], Deadline::Immediate) {
-            return Ok(());
-        }
-    }
+    let mut end = [Poll::new(connection.socket().as_fd(), Interest::READ)];
+    while poll(&mut end, Deadline::Immediate)? == 0 {}
+    Ok(())
 }
 
 fn compute_for_ever() -> ! {
