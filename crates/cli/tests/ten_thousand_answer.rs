@@ -31,7 +31,7 @@ fn ten_thousand_connections_are_open_and_each_is_answered() {
         (0..CONNECTIONS).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     for round in 0..2 {
         for (number, client) in clients.iter_mut().enumerate() {
-            write!(client, "{round} {number:>8}\n").unwrap();
+            writeln!(client, "{round} {number:>8}").unwrap();
         }
         for (number, client) in clients.iter_mut().enumerate() {
             let mut answer = [0; 11];

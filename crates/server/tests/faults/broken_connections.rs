@@ -57,6 +57,7 @@ fn a_reset_in_a_request_ends_that_connection(engine: Engine) {
         let server = serve(engine, "127.0.0.1:0", Guards::default(), lines);
         let other = (engine.limit_connections() > 1).then(|| server.client());
         let opened = u64::from(other.is_some());
+        server.until(|counters| counters.opened == opened);
         for round in 1..=5 {
             let client = server.client();
             assert_eq!(ask(&client, "one\nhalf a ", 4), "one\n");

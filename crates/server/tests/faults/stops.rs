@@ -165,6 +165,7 @@ fn compute(connection: &mut Connection) -> io::Result<()> {
     Ok(())
 }
 
+/// Looks past whoever drives the thread, which might let others run meanwhile.
 fn compute_until_its_end(connection: &Connection) -> io::Result<()> {
     // A poll is the thread's own, not the coroutine's: it gives way to nobody.
     let mut peer = [Poll::new(connection.socket().as_fd(), Interest::READ)];
