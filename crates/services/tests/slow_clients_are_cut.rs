@@ -129,23 +129,54 @@ fn but_not_who_keeps_the_pace() {
     serving.stop();
 }
 
-/// A client that asks for a large list again and again and takes nothing is cut by the guard on
-/// writing. (What is sent from a file has the same limit of its own.)
+/// The service with these guards.
+fn guarded(folder: &Folder, guards: Guards) -> Serving {
+    let row = services::find("web").unwrap();
+    let settings = services::Settings::read(row.settings, &[folder.text()]).unwrap();
+    let mut server = Server::new().with_signals(false).with_guards(guards);
+    server.bind("http://127.0.0.1:0", (row.make)(&settings).unwrap()).unwrap();
+    Serving::run(server)
+}
+
+/// A client that asks for a large list, or a large file, again and again and takes nothing is cut
+/// by the guard on writing.
 #[test]
 fn in_taking_the_answer() {
     watchdog();
     let folder =
         (0..400).fold(Folder::new(), |folder, number| folder.with(&format!("{number}"), "x"));
-    let row = services::find("web").unwrap();
-    let settings = services::Settings::read(row.settings, &[folder.text()]).unwrap();
-    let guards = Guards { deadline_write: Some(Duration::from_millis(200)), ..Guards::default() };
-    let mut server = Server::new().with_signals(false).with_guards(guards);
-    server.bind("http://127.0.0.1:0", (row.make)(&settings).unwrap()).unwrap();
-    let serving = Serving::run(server);
-    let client = serving.client();
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
-    // As long as the server takes requests, and until it has closed.
-    while client.send_all(&request).is_ok() {}
+    let folder = folder.with("large", vec![7; 16 << 20]);
+    for path in ["/", "/large"] {
+        let limit = Some(Duration::from_millis(200));
+        let serving = guarded(&folder, Guards { deadline_write: limit, ..Guards::default() });
+        let client = serving.client();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(100);
+        // As long as the server takes requests, and until it has closed.
+        while client.send_all(request.as_bytes()).is_ok() {}
+        while serving.control.counters().closed == 0 {
+            std::thread::yield_now();
+        }
+        serving.stop();
+    }
+}
+
+/// A connection that may only last so long ends then, however often it asks.
+#[test]
+fn in_coming_to_an_end() {
+    watchdog();
+    let folder = Folder::new().with("a", "hello");
+    let limit = Some(Duration::from_millis(200));
+    let serving = guarded(&folder, Guards { deadline_connection: limit, ..Guards::default() });
+    let client = Client::of(&serving);
+    // Each request comes in two pieces, so that the clock of its head runs.
+    let mut socket = client.0.into_inner();
+    while socket.send_all(b"GET /a HTTP/1.1\r\n").is_ok() {
+        let _ = socket.send_all(b"Host: a\r\n\r\n");
+        if !socket.recv(&mut [0; 1024]).is_ok_and(|count| count > 0) {
+            break;
+        }
+    }
+    let _ = socket.read_to_end(&mut Vec::new());
     while serving.control.counters().closed == 0 {
         std::thread::yield_now();
     }

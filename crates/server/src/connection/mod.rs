@@ -28,6 +28,7 @@ use socket::{Credentials, SockAddr, Socket};
 
 use crate::caught::caught;
 use crate::event::{CloseReason, Direction, Event, Summary};
+use crate::guards::Guards;
 use crate::link::{Link, Waiting};
 use crate::listener::Site;
 use crate::running::Running;
@@ -200,6 +201,12 @@ impl Connection {
     #[must_use]
     pub fn draining(&self) -> bool {
         self.running.is_draining()
+    }
+
+    /// The limits of its server: those that its deadlines begin with.
+    #[must_use]
+    pub fn guards(&self) -> &Guards {
+        &self.running.guards
     }
 
     /// Changes, for this connection and from its next call on, how long it may wait for bytes from

@@ -32,14 +32,16 @@ impl Clock {
         Clock { opened: Instant::now() }
     }
 
-    /// From now on whatever is read must come before `end`.
+    /// From now on whatever is read must come before `end`, and before the connection's own end.
     pub(super) fn set(self, connection: &mut Connection, end: Instant) {
-        connection.set_deadline_connection(Some(end.saturating_duration_since(self.opened)));
+        let end = end.saturating_duration_since(self.opened);
+        let own = connection.guards().deadline_connection;
+        connection.set_deadline_connection(Some(own.map_or(end, |own| own.min(end))));
     }
 
     /// The guards' own deadlines apply again.
     pub(super) fn clear(self, connection: &mut Connection) {
-        connection.set_deadline_connection(None);
+        connection.set_deadline_connection(connection.guards().deadline_connection);
     }
 }
 

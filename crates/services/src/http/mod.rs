@@ -10,7 +10,7 @@
 //!
 //! Clocks: until the first byte of a request, and between any two bytes, the guards' own; for the
 //! whole head and the pace of a body those of [`Limits`]. They are kept on the deadline of the
-//! connection, which a service here therefore does not have: requests have their own.
+//! connection, for as long as they apply, and are never later than the guards' for all of it.
 //!
 //! What it deliberately does not do: HTTP/2, compression, upgrade, trailers, several ranges at
 //! once. `docs/http.md` says it all for those who use it.
@@ -53,8 +53,6 @@ pub(crate) struct Limits {
     pub(crate) head_time: Duration,
     /// For each 5000 bytes of a body.
     pub(crate) body_time: Duration,
-    /// For each 256 KiB of a file that is sent.
-    pub(crate) write_time: Duration,
 }
 
 /// The settings that every service here has, see [`Limits::of`].
@@ -73,9 +71,6 @@ pub(crate) const BODY_TIME: Setting = Setting {
     help: "Time for each 5000 bytes of a body",
 };
 
-/// What the guards allow a peer to take what is written.
-const WRITE_TIME: Duration = Duration::from_secs(30);
-
 impl Limits {
     /// From the settings of a service.
     ///
@@ -84,7 +79,7 @@ impl Limits {
     pub(crate) fn of(settings: &Settings) -> Result<Limits, String> {
         let head_time = settings.duration(HEAD_TIME.name)?;
         let body_time = settings.duration(BODY_TIME.name)?;
-        Ok(Limits { head_time, body_time, write_time: WRITE_TIME })
+        Ok(Limits { head_time, body_time })
     }
 }
 
