@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use services::{Form, Row, Setting, duration};
 use switchboard::{Engine, Guards};
 
+use crate::client_args;
 
 /// The whole program.
 pub(crate) fn program() -> Command {
@@ -24,6 +25,7 @@ pub(crate) fn program() -> Command {
              Run switchboard alone for examples.",
         )
         .subcommands([serve(), connect()])
+        .subcommands(client_args::commands())
         .subcommands([
             Command::new("services").about("List the services"),
             Command::new("engines").about("List the engines; -v says what each is good for"),
@@ -31,6 +33,7 @@ pub(crate) fn program() -> Command {
                 .about("Show how an address is read")
                 .arg(address().required(true).help(ADDRESS_HELP)),
         ])
+        .subcommands(client_args::lists())
         .subcommand(Command::new("version").about("Print the version"))
 }
 

@@ -2,11 +2,16 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `args.rs`, `options.rs` | the grammar of the command line; what it said, as values |
+//! | `args.rs`, `client_args.rs`, `options.rs` | the grammar of the command line, its values |
 //! | `serve.rs`, `board.rs` | one service; all of them |
 //! | `log.rs`, `json.rs`, `port_file.rs` | what a server tells, and to whom |
 //! | `connect.rs`, `pipe.rs`, `prompt.rs`, `screen.rs` | the client, in a pipe and at a terminal |
-//! | `list.rs` | the lists, and how an address is read |
+//! | `chat.rs` | the same for people |
+//! | `get.rs`, `send.rs`, `http/` | pages and files over HTTP |
+//! | `part_file.rs`, `progress.rs` | a file that is whole or not there; how far a transfer is |
+//! | `ping/`, `resolve.rs`, `bench/` | is it there, where is it, how fast is it |
+//! | `list.rs`, `option_list.rs`, `doctor.rs` | the lists, how an address is read, this machine |
+//! | `pages.rs` | completions and manual pages |
 //! | `output.rs`, `exit.rs` | stdout, stderr, colour; exit codes |
 //!
 //! It deliberately contains no server and no protocol: those are in the libraries, which can do
@@ -16,15 +21,20 @@
 
 mod args;
 mod board;
+mod client_args;
 mod connect;
 mod exit;
+mod get;
+mod http;
 mod json;
 mod list;
 mod log;
 mod options;
 mod output;
+mod part_file;
 mod pipe;
 mod port_file;
+mod progress;
 mod prompt;
 mod screen;
 mod serve;
@@ -58,6 +68,7 @@ fn run(matches: &ArgMatches) -> Result {
     match command {
         "serve" => serve::run(matches, &global),
         "connect" => connect::run(matches, &global),
+        "get" => get::run(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),

@@ -1,0 +1,49 @@
+//! The grammar of the client commands and of the lists about this machine.
+//!
+//! What all commands share is in `args.rs`. Each command ends its help with an example.
+
+use std::path::PathBuf;
+
+use clap::{Arg, Command, value_parser};
+
+use crate::args::{switch, variable};
+
+/// The commands, in the order of the help.
+pub(crate) fn commands() -> Vec<Command> {
+    vec![get()]
+}
+
+/// The lists, and what is made from the grammar itself.
+pub(crate) fn lists() -> Vec<Command> {
+    vec![]
+}
+
+fn get() -> Command {
+    Command::new("get")
+        .about("Fetch a page over HTTP and save it")
+        .after_help(
+            "Redirects are followed, up to 10. The header is shown at a terminal only; a file \
+             gets its name when it is whole, and never holds an error page. A status of 400 or \
+             more ends with 22, a body that is cut short with 18.\n\n\
+             Example: switchboard get http://127.0.0.1:8000/ -o page.html",
+        )
+        .arg(url("http://HOST[:PORT][/PATH], HOST/PATH or PORT/PATH (loopback)"))
+        .arg(
+            variable(Arg::new("output").short('o').long("output").value_name("FILE"))
+                .value_parser(value_parser!(PathBuf))
+                .help("Save the body there; - is stdout [default: stdout]"),
+        )
+        .arg(
+            switch(Arg::new("remote-name").short('O').long("remote-name"))
+                .conflicts_with("output")
+                .help("Save the body under its name in the URL"),
+        )
+        .arg(
+            switch(Arg::new("include").short('i').long("include"))
+                .help("Put the header in front of the body"),
+        )
+}
+
+fn url(help: &'static str) -> Arg {
+    Arg::new("url").value_name("URL").required(true).help(help)
+}
