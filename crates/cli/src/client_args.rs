@@ -10,7 +10,7 @@ use crate::args::{switch, variable};
 
 /// The commands, in the order of the help.
 pub(crate) fn commands() -> Vec<Command> {
-    vec![get()]
+    vec![get(), send()]
 }
 
 /// The lists, and what is made from the grammar itself.
@@ -42,6 +42,24 @@ fn get() -> Command {
             switch(Arg::new("include").short('i').long("include"))
                 .help("Put the header in front of the body"),
         )
+}
+
+fn send() -> Command {
+    Command::new("send")
+        .about("Upload a file over HTTP, with a progress bar")
+        .after_help(
+            "A PUT, as of curl -T. A URL that ends in / gets the name of the file. What the server \
+             answers is printed; an answer that comes early ends the sending.\n\n\
+             Example: switchboard send photo.jpg http://127.0.0.1:8001/",
+        )
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("What to send; - is stdin"),
+        )
+        .arg(url("Where to: http://HOST[:PORT]/NAME, or /FOLDER/ for the file's own name"))
 }
 
 fn url(help: &'static str) -> Arg {

@@ -37,6 +37,7 @@ mod port_file;
 mod progress;
 mod prompt;
 mod screen;
+mod send;
 mod serve;
 
 use std::process::ExitCode;
@@ -69,6 +70,7 @@ fn run(matches: &ArgMatches) -> Result {
         "serve" => serve::run(matches, &global),
         "connect" => connect::run(matches, &global),
         "get" => get::run(matches, &global),
+        "send" => send::run(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
