@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
 
-use crate::args::{switch, variable};
+use crate::args::{ADDRESS_HELP, address, switch, variable};
 
 /// The commands, in the order of the help.
 pub(crate) fn commands() -> Vec<Command> {
-    vec![get(), send()]
+    vec![get(), send(), chat()]
 }
 
 /// The lists, and what is made from the grammar itself.
@@ -60,6 +60,24 @@ fn send() -> Command {
                 .help("What to send; - is stdin"),
         )
         .arg(url("Where to: http://HOST[:PORT]/NAME, or /FOLDER/ for the file's own name"))
+}
+
+fn chat() -> Command {
+    Command::new("chat")
+        .about("Chat: what others say appears above the line you type")
+        .after_help(
+            "Ctrl-D or /quit leaves.\n\nExample: switchboard chat --name ann 6667\n\
+             In a pipe: echo 'it is done' | switchboard chat --name robot",
+        )
+        .arg(address().default_value("6667").help(ADDRESS_HELP))
+        .arg(
+            switch(Arg::new("plain").long("plain"))
+                .help("Lines only, for pipes; so it is anyway where there is no terminal"),
+        )
+        .arg(
+            variable(Arg::new("name").long("name").value_name("NAME"))
+                .help("Your name; otherwise you are asked for it"),
+        )
 }
 
 fn url(help: &'static str) -> Arg {

@@ -21,6 +21,7 @@
 
 mod args;
 mod board;
+mod chat;
 mod client_args;
 mod connect;
 mod exit;
@@ -71,6 +72,7 @@ fn run(matches: &ArgMatches) -> Result {
         "connect" => connect::run(matches, &global),
         "get" => get::run(matches, &global),
         "send" => send::run(matches, &global),
+        "chat" => chat::run(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
