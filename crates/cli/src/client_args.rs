@@ -2,15 +2,17 @@
 //!
 //! What all commands share is in `args.rs`. Each command ends its help with an example.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
+use services::duration;
 
 use crate::args::{ADDRESS_HELP, address, switch, variable};
 
 /// The commands, in the order of the help.
 pub(crate) fn commands() -> Vec<Command> {
-    vec![get(), send(), chat()]
+    vec![get(), send(), chat(), ping()]
 }
 
 /// The lists, and what is made from the grammar itself.
@@ -77,6 +79,39 @@ fn chat() -> Command {
         .arg(
             variable(Arg::new("name").long("name").value_name("NAME"))
                 .help("Your name; otherwise you are asked for it"),
+        )
+}
+
+fn ping() -> Command {
+    Command::new("ping")
+        .about("Ask a host for an echo: by ICMP, or where that is not permitted by TCP")
+        .after_help(
+            "Tried in this order: an ICMP datagram socket (net.ipv4.ping_group_range), a raw \
+             socket (CAP_NET_RAW), TCP connects, of which a refusal is an answer too. Ends with 1 \
+             if nothing answers.\n\nExample: switchboard ping -c 3 localhost",
+        )
+        .arg(Arg::new("host").value_name("HOST").required(true).help("A name or an address"))
+        .arg(
+            variable(Arg::new("count").short('c').long("count").value_name("N"))
+                .value_parser(value_parser!(NonZeroU32))
+                .help("Ask so often [default: until Ctrl-C]"),
+        )
+        .arg(
+            variable(Arg::new("interval").short('i').long("interval").value_name("DURATION"))
+                .value_parser(duration::parse)
+                .default_value("1s")
+                .help("Time between two questions"),
+        )
+        .arg(
+            variable(Arg::new("by").long("by").value_name("WAY"))
+                .value_parser(["datagram", "raw", "tcp"])
+                .help("Only this way [default: the first that is permitted]"),
+        )
+        .arg(
+            variable(Arg::new("port").long("port").value_name("PORT"))
+                .value_parser(value_parser!(u16).range(1..))
+                .default_value("80")
+                .help("The port to connect to by TCP"),
         )
 }
 

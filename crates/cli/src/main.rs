@@ -33,6 +33,7 @@ mod log;
 mod options;
 mod output;
 mod part_file;
+mod ping;
 mod pipe;
 mod port_file;
 mod progress;
@@ -73,6 +74,7 @@ fn run(matches: &ArgMatches) -> Result {
         "get" => get::run(matches, &global),
         "send" => send::run(matches, &global),
         "chat" => chat::run(matches, &global),
+        "ping" => ping::run(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
