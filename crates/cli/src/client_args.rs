@@ -6,13 +6,13 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
-use services::duration;
+use services::{duration, size};
 
-use crate::args::{ADDRESS_HELP, address, switch, variable};
+use crate::args::{ADDRESS_HELP, address, count, switch, variable};
 
 /// The commands, in the order of the help.
 pub(crate) fn commands() -> Vec<Command> {
-    vec![get(), send(), chat(), ping()]
+    vec![get(), send(), chat(), ping(), bench()]
 }
 
 /// The lists, and what is made from the grammar itself.
@@ -115,6 +115,48 @@ fn ping() -> Command {
         )
 }
 
+fn bench() -> Command {
+    Command::new("bench")
+        .about("Load a server and show how long its answers take")
+        .after_help(
+            "Without --rate each connection asks again when it has its answer (a closed loop): a \
+             slow server is then asked less. With --rate the questions have their moments, \
+             whatever the answers do (an open loop), and latency is told twice: from the planned \
+             moment, which is what a user would have waited, and from the actual send. Every byte \
+             of an echo is compared with what was sent.\n\n\
+             Example: switchboard bench 7007 --connections 100 --duration 5s\n         \
+             switchboard bench 7007 --rate 10000\n         \
+             switchboard bench 8000 --http /",
+        )
+        .arg(address().required(true).help(ADDRESS_HELP))
+        .arg(number("connections", "N", "Connections at once").default_value("50"))
+        .arg(
+            variable(Arg::new("duration").long("duration").value_name("DURATION"))
+                .value_parser(duration::parse)
+                .default_value("10s")
+                .help("How long to ask"),
+        )
+        .arg(number("requests", "N", "Stop after so many questions").conflicts_with("duration"))
+        .arg(
+            variable(Arg::new("size").long("size").value_name("SIZE"))
+                .value_parser(size::parse)
+                .default_value("64")
+                .help("The length of a message: 64, 16K, 1M"),
+        )
+        .arg(number("rate", "N", "Questions a second, over all connections"))
+        .arg(number("pipeline", "N", "Questions under way on a connection").default_value("1"))
+        .arg(
+            variable(Arg::new("http").long("http").value_name("PATH"))
+                .conflicts_with("size")
+                .help("Ask with GET for this path, over HTTP/1.1"),
+        )
+        .arg(number("workers", "N", "Threads [default: one for each core]"))
+}
+
 fn url(help: &'static str) -> Arg {
     Arg::new("url").value_name("URL").required(true).help(help)
+}
+
+fn number(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    variable(Arg::new(name).long(name).value_name(value)).value_parser(count).help(help)
 }

@@ -20,6 +20,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod args;
+mod bench;
 mod board;
 mod chat;
 mod client_args;
@@ -75,6 +76,7 @@ fn run(matches: &ArgMatches) -> Result {
         "send" => send::run(matches, &global),
         "chat" => chat::run(matches, &global),
         "ping" => ping::run(matches, &global),
+        "bench" => bench::run(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
