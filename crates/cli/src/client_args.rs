@@ -6,18 +6,19 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
+use clap_complete::Shell;
 use services::{duration, size};
 
 use crate::args::{ADDRESS_HELP, address, count, switch, variable};
 
 /// The commands, in the order of the help.
 pub(crate) fn commands() -> Vec<Command> {
-    vec![get(), send(), chat(), ping(), bench()]
+    vec![get(), send(), chat(), ping(), resolve(), bench()]
 }
 
 /// The lists, and what is made from the grammar itself.
 pub(crate) fn lists() -> Vec<Command> {
-    vec![]
+    vec![options(), doctor(), completions(), man()]
 }
 
 fn get() -> Command {
@@ -115,6 +116,14 @@ fn ping() -> Command {
         )
 }
 
+fn resolve() -> Command {
+    Command::new("resolve")
+        .about("Show what a name means, in the order in which to connect")
+        .after_help("Example: switchboard resolve localhost http")
+        .arg(Arg::new("host").value_name("NAME").required(true).help("A name or an address"))
+        .arg(Arg::new("service").value_name("SERVICE").help("A port, by name or number"))
+}
+
 fn bench() -> Command {
     Command::new("bench")
         .about("Load a server and show how long its answers take")
@@ -151,6 +160,42 @@ fn bench() -> Command {
                 .help("Ask with GET for this path, over HTTP/1.1"),
         )
         .arg(number("workers", "N", "Threads [default: one for each core]"))
+}
+
+fn options() -> Command {
+    Command::new("options")
+        .about("List the socket options and what this kernel says of each")
+        .after_help("Example: switchboard options keepalive")
+        .arg(Arg::new("part").value_name("NAME").help("Only those with this in their name"))
+}
+
+fn doctor() -> Command {
+    Command::new("doctor")
+        .about("Say what this machine offers, and what to change")
+        .after_help("Ends with 1 if something should be changed.\n\nExample: switchboard doctor")
+}
+
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Print the completions for a shell")
+        .after_help(
+            "Example: switchboard completions bash > \
+             ~/.local/share/bash-completion/completions/switchboard",
+        )
+        .arg(
+            Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell)),
+        )
+}
+
+fn man() -> Command {
+    Command::new("man")
+        .about("Print the manual page, or write one for each command")
+        .after_help("Example: switchboard man --out ~/.local/share/man/man1")
+        .arg(
+            variable(Arg::new("out").long("out").value_name("DIR"))
+                .value_parser(value_parser!(PathBuf))
+                .help("Write the pages into this folder"),
+        )
 }
 
 fn url(help: &'static str) -> Arg {

@@ -25,20 +25,24 @@ mod board;
 mod chat;
 mod client_args;
 mod connect;
+mod doctor;
 mod exit;
 mod get;
 mod http;
 mod json;
 mod list;
 mod log;
+mod option_list;
 mod options;
 mod output;
+mod pages;
 mod part_file;
 mod ping;
 mod pipe;
 mod port_file;
 mod progress;
 mod prompt;
+mod resolve;
 mod screen;
 mod send;
 mod serve;
@@ -77,6 +81,11 @@ fn run(matches: &ArgMatches) -> Result {
         "chat" => chat::run(matches, &global),
         "ping" => ping::run(matches, &global),
         "bench" => bench::run(matches, &global),
+        "doctor" => doctor::run(&global),
+        "resolve" => resolve::run(matches, &global),
+        "options" => option_list::run(matches, &global),
+        "completions" => pages::completions(matches),
+        "man" => pages::man(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
@@ -123,17 +132,17 @@ fn refused(error: &clap::Error) -> Result {
 
 /// What is shown to somebody who does not know what to type.
 const FIRST_HELP: &str = "\
-switchboard: servers and clients for sockets. The same service runs one connection at a time or
-a thread for each; only --engine changes.
+switchboard: servers and clients for sockets. The same service runs one connection at a time, on
+threads or on coroutines; only --engine changes.
 
-  switchboard serve                          every service on loopback, with a line to try for each
-  switchboard serve echo                     one service on its own port: 7007, TCP and UDP
-  switchboard serve upper 0.0.0.0:8888       open to the network; --lan says where it is reached
-  switchboard serve hello --engine serial    one client at a time: watch the second one wait
-  switchboard serve echo /tmp/echo.sock      on a Unix socket
-  switchboard connect 7007                   talk to it: type a line, see the answer
-  printf hello | switchboard connect 8888    the same in a pipe, any bytes
-  switchboard addr localhost:http            how an address is read
+  switchboard serve                           every service on loopback, with a line to try for each
+  switchboard serve echo --engine serial      one service, one client at a time: watch the rest wait
+  switchboard connect 7007                    talk to it: type a line, see the answer
+  printf hello | switchboard connect 8888     the same in a pipe, any bytes; switchboard c is short
+  switchboard chat                            talk to others on 6667
+  switchboard get http://127.0.0.1:8000/ -o page.html         fetch a page and save it
+  switchboard send photo.jpg http://127.0.0.1:8001/           upload a file
+  switchboard bench 7007                      load a server, and see how long answers take
 
-switchboard --help lists every command, switchboard serve --help every limit of a server.
+switchboard --help lists every command, switchboard COMMAND --help has an example for each.
 ";
