@@ -11,6 +11,8 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use services::{Form, Row, Setting, duration};
 use switchboard::{Engine, Guards};
 
+use crate::client_args;
+
 /// The whole program.
 pub(crate) fn program() -> Command {
     Command::new("switchboard")
@@ -23,20 +25,23 @@ pub(crate) fn program() -> Command {
              Run switchboard alone for examples.",
         )
         .subcommands([serve(), connect()])
+        .subcommands(client_args::commands())
         .subcommands([
             Command::new("services").about("List the services"),
             Command::new("engines").about("List the engines; -v says what each is good for"),
             Command::new("addr")
                 .about("Show how an address is read")
                 .arg(address().required(true).help(ADDRESS_HELP)),
-            Command::new("version").about("Print the version"),
         ])
+        .subcommands(client_args::lists())
+        .subcommand(Command::new("version").about("Print the version"))
 }
 
 /// The grammar of addresses, in short.
-const ADDRESS_HELP: &str = "[SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH \
-                            or @NAME; schemes: tcp udp unix unixgram, tcp4 udp6 and so on; \
-                            serve also takes fd:NUMBER and fd:NAME, a socket passed to it";
+pub(crate) const ADDRESS_HELP: &str = "\
+    [SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH or @NAME; schemes: tcp \
+    udp unix unixgram, tcp4 udp6 and so on; serve also takes fd:NUMBER and fd:NAME, a socket \
+    passed to it";
 
 fn serve() -> Command {
     Command::new("serve")
@@ -98,7 +103,7 @@ fn connect() -> Command {
         .arg(address().required(true).help(ADDRESS_HELP))
 }
 
-fn address() -> Arg {
+pub(crate) fn address() -> Arg {
     Arg::new("address").value_name("ADDR")
 }
 
@@ -163,7 +168,7 @@ fn server_flags() -> Vec<Arg> {
     flags.map(|flag| flag.global(true).help_heading("Server options")).to_vec()
 }
 
-fn count(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| format!("\"{}\" is not a number from 1 up", text.escape_debug()))
 }
 
@@ -183,12 +188,12 @@ fn limit_value(text: &str) -> Result<Limit, String> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit(pub(crate) Option<std::time::Duration>);
 
-fn switch(arg: Arg) -> Arg {
+pub(crate) fn switch(arg: Arg) -> Arg {
     variable(arg).action(ArgAction::SetTrue).value_parser(BoolishValueParser::new())
 }
 
 /// Gives a flag its variable.
-fn variable(arg: Arg) -> Arg {
+pub(crate) fn variable(arg: Arg) -> Arg {
     let name = arg.get_id().as_str().to_uppercase().replace('-', "_");
     arg.env(format!("SWITCHBOARD_{name}")).hide_env(true)
 }

@@ -21,31 +21,41 @@ use switchboard::{Address, Deadline, Socket, plain};
 use crate::exit::{Exit, Failure, Result};
 use crate::options::Global;
 use crate::output::note;
-use crate::{pipe, prompt};
+use crate::pipe::{self, Bytes};
+use crate::prompt;
 
 /// How long a connect may take. Three lost packets of the handshake are made good within it.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// As in the tutorials' client, so that a transcript of theirs is one of ours.
+const PROMPT: &str = ">>: ";
 
 /// How long a datagram peer may take to answer, once there is nothing more to send.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
+    let connected = Connected::open(place("connect", matches, global)?, global)?;
+    if global.verbose {
+        note(&format!("switchboard: connected to {connected}"));
+    }
+    match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
+        (true, true) => prompt::run(connected, PROMPT, global),
+        (false, true) => pipe::run(connected, Bytes::Seen),
+        (_, false) => pipe::run(connected, Bytes::Raw),
+    }
+}
+
+/// The address that `command` was given to connect to.
+pub(crate) fn place(command: &str, matches: &ArgMatches, global: &Global) -> Result<Address> {
     let address = global.address(matches)?.expect("the grammar demands an address");
     if matches!(
         address.place,
         Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_) | Place::Vsock(..)
     ) {
-        let why = format!("connect {address}: cannot connect there (try 127.0.0.1:7007)");
+        let why = format!("{command} {address}: cannot connect there (try 127.0.0.1:7007)");
         return Err(Failure::new(Exit::Usage, why));
     }
-    let connected = Connected::open(address, global)?;
-    if global.verbose {
-        note(&format!("switchboard: connected to {connected}"));
-    }
-    match io::stdin().is_terminal() && io::stdout().is_terminal() {
-        true => prompt::run(connected, global),
-        false => pipe::run(connected),
-    }
+    Ok(address)
 }
 
 /// A connection and what its two sides have to know.
@@ -70,7 +80,7 @@ impl fmt::Display for Connected {
 
 impl Connected {
     /// Connects to the first place behind `address` that answers, all within one time limit.
-    fn open(address: Address, global: &Global) -> Result<Connected> {
+    pub(crate) fn open(address: Address, global: &Global) -> Result<Connected> {
         let endpoints = global.resolve(&address)?;
         let deadline = Deadline::After(global.timeout.unwrap_or(CONNECT_WAIT)).fixed();
         let mut failure = None;
@@ -135,7 +145,7 @@ impl Connected {
     }
 }
 
-fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
+pub(crate) fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
     if endpoint.family != Family::UNIX || endpoint.kind != Type::DGRAM {
         return Socket::connected(endpoint, deadline);
     }
@@ -146,7 +156,7 @@ fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn refused(address: &Address, error: &io::Error) -> Failure {
+pub(crate) fn refused(address: &Address, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         ErrorKind::ConnectionRefused => " (nobody listens there; try switchboard serve)",
         ErrorKind::NotFound => " (no such socket; is its server running?)",

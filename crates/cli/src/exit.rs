@@ -21,10 +21,16 @@ pub(crate) enum Exit {
     Connect = 7,
     /// The system does not permit it.
     Permission = 13,
+    /// A body ended before it was whole.
+    CutShort = 18,
+    /// An HTTP server answered with a status of 400 or more.
+    HttpStatus = 22,
     /// What was received cannot be written.
     Output = 23,
     /// Time ran out.
     TimedOut = 28,
+    /// The peer closed without a word.
+    Empty = 52,
     /// The connection broke.
     Receive = 56,
     /// The address is taken.

@@ -25,6 +25,27 @@ impl Object {
         self.raw(name, &value.into().to_string())
     }
 
+    /// Adds a truth.
+    pub(crate) fn truth(self, name: &str, value: bool) -> Object {
+        self.raw(name, if value { "true" } else { "false" })
+    }
+
+    /// Adds nothing, under a name.
+    pub(crate) fn null(self, name: &str) -> Object {
+        self.raw(name, "null")
+    }
+
+    /// Adds an object of whole numbers, in their order.
+    pub(crate) fn map<'a>(
+        self,
+        name: &str,
+        fields: impl IntoIterator<Item = (&'a str, u64)>,
+    ) -> Object {
+        let fields = fields.into_iter().map(|(name, number)| format!("{}:{number}", quoted(name)));
+        let fields: Vec<String> = fields.collect();
+        self.raw(name, &format!("{{{}}}", fields.join(",")))
+    }
+
     /// Adds a list of texts.
     pub(crate) fn texts(self, name: &str, values: &[String]) -> Object {
         let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();

@@ -2,11 +2,16 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `args.rs`, `options.rs` | the grammar of the command line; what it said, as values |
+//! | `args.rs`, `client_args.rs`, `options.rs` | the grammar of the command line, its values |
 //! | `serve.rs`, `board.rs` | one service; all of them |
 //! | `log.rs`, `json.rs`, `port_file.rs` | what a server tells, and to whom |
 //! | `connect.rs`, `pipe.rs`, `prompt.rs`, `screen.rs` | the client, in a pipe and at a terminal |
-//! | `list.rs` | the lists, and how an address is read |
+//! | `chat.rs` | the same for people |
+//! | `get.rs`, `send.rs`, `http/` | pages and files over HTTP |
+//! | `part_file.rs`, `progress.rs` | a file that is whole or not there; how far a transfer is |
+//! | `ping/`, `resolve.rs`, `bench/` | is it there, where is it, how fast is it |
+//! | `list.rs`, `option_list.rs`, `doctor.rs` | the lists, how an address is read, this machine |
+//! | `pages.rs` | completions and manual pages |
 //! | `output.rs`, `exit.rs` | stdout, stderr, colour; exit codes |
 //!
 //! It deliberately contains no server and no protocol: those are in the libraries, which can do
@@ -15,18 +20,31 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod args;
+mod bench;
 mod board;
+mod chat;
+mod client_args;
 mod connect;
+mod doctor;
 mod exit;
+mod get;
+mod http;
 mod json;
 mod list;
 mod log;
+mod option_list;
 mod options;
 mod output;
+mod pages;
+mod part_file;
+mod ping;
 mod pipe;
 mod port_file;
+mod progress;
 mod prompt;
+mod resolve;
 mod screen;
+mod send;
 mod serve;
 
 use std::process::ExitCode;
@@ -58,6 +76,16 @@ fn run(matches: &ArgMatches) -> Result {
     match command {
         "serve" => serve::run(matches, &global),
         "connect" => connect::run(matches, &global),
+        "get" => get::run(matches, &global),
+        "send" => send::run(matches, &global),
+        "chat" => chat::run(matches, &global),
+        "ping" => ping::run(matches, &global),
+        "bench" => bench::run(matches, &global),
+        "doctor" => doctor::run(&global),
+        "resolve" => resolve::run(matches, &global),
+        "options" => option_list::run(matches, &global),
+        "completions" => pages::completions(matches),
+        "man" => pages::man(matches, &global),
         "services" => list::services(&global),
         "engines" => list::engines(&global),
         "addr" => list::address(matches, &global),
@@ -104,17 +132,17 @@ fn refused(error: &clap::Error) -> Result {
 
 /// What is shown to somebody who does not know what to type.
 const FIRST_HELP: &str = "\
-switchboard: servers and clients for sockets. The same service runs one connection at a time or
-a thread for each; only --engine changes.
+switchboard: servers and clients for sockets. The same service runs one connection at a time, on
+threads or on coroutines; only --engine changes.
 
-  switchboard serve                          every service on loopback, with a line to try for each
-  switchboard serve echo                     one service on its own port: 7007, TCP and UDP
-  switchboard serve upper 0.0.0.0:8888       open to the network; --lan says where it is reached
-  switchboard serve hello --engine serial    one client at a time: watch the second one wait
-  switchboard serve echo /tmp/echo.sock      on a Unix socket
-  switchboard connect 7007                   talk to it: type a line, see the answer
-  printf hello | switchboard connect 8888    the same in a pipe, any bytes
-  switchboard addr localhost:http            how an address is read
+  switchboard serve                           every service on loopback, with a line to try for each
+  switchboard serve echo --engine serial      one service, one client at a time: watch the rest wait
+  switchboard connect 7007                    talk to it: type a line, see the answer
+  printf hello | switchboard connect 8888     the same in a pipe, any bytes; switchboard c is short
+  switchboard chat                            talk to others on 6667
+  switchboard get http://127.0.0.1:8000/ -o page.html         fetch a page and save it
+  switchboard send photo.jpg http://127.0.0.1:8001/           upload a file
+  switchboard bench 7007                      load a server, and see how long answers take
 
-switchboard --help lists every command, switchboard serve --help every limit of a server.
+switchboard --help lists every command, switchboard COMMAND --help has an example for each.
 ";

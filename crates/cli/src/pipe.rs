@@ -1,11 +1,11 @@
 //! The client in a pipe: bytes in, bytes out, and nothing else.
 //!
 //! Whatever stdin has goes to the peer, whatever the peer sends goes to stdout, in the pieces in
-//! which it comes. On a datagram socket each piece read from stdin is one datagram. Only where
-//! stdout is a terminal are bytes changed, so that a peer cannot control it.
+//! which it comes. On a datagram socket each piece read from stdin is one datagram. Bytes are only
+//! changed where a terminal is to show them, so that a peer cannot control it.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,8 +21,17 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The most that fits into one datagram over IPv4. RFC 768.
 const DATAGRAM_BYTES: usize = 65_507;
 
+/// How the peer's bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bytes {
+    /// As they are.
+    Raw,
+    /// With everything made visible that could control a terminal.
+    Seen,
+}
+
 /// Talks until the peer has finished.
-pub(crate) fn run(connected: Connected) -> Result {
+pub(crate) fn run(connected: Connected, bytes: Bytes) -> Result {
     let connected = Arc::new(connected);
     let failure = Arc::new(Mutex::new(None));
     let sender = {
@@ -37,7 +46,7 @@ pub(crate) fn run(connected: Connected) -> Result {
         .name("send".into())
         .spawn(sender)
         .map_err(|error| connected.failed("start a thread for", &error))?;
-    receive(&connected)?;
+    receive(&connected, bytes)?;
     failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
@@ -74,10 +83,10 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-fn receive(connected: &Connected) -> Result {
+fn receive(connected: &Connected, how: Bytes) -> Result {
     let output = io::stdout().as_fd().try_clone_to_owned();
     let mut output = File::from(output.map_err(|error| Failure::output(&error))?);
-    let mut screen = io::stdout().is_terminal().then(Screen::default);
+    let mut screen = (how == Bytes::Seen).then(Screen::default);
     let mut room = vec![0; PIECE_BYTES];
     while let Some(bytes) = connected.receive(&mut room, Deadline::Never)? {
         let written = match &mut screen {

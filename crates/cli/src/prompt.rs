@@ -1,5 +1,5 @@
-//! The client at a terminal: a line is edited and sent with its newline; what the peer sends
-//! appears above the prompt, with everything made visible that could control the terminal.
+//! `connect` and `chat` at a terminal: a line is edited and sent with its newline; what the peer
+//! sends appears above the prompt, with everything made visible that could control the terminal.
 //!
 //! ```text
 //!   this thread: prompt ─► send        the receiver: peer and signals ─► shows, or ends it all
@@ -32,10 +32,8 @@ use crate::connect::Connected;
 use crate::exit::{Exit, Failure, Result};
 use crate::options::Global;
 use crate::output::note;
-use crate::pipe;
+use crate::pipe::{self, Bytes};
 use crate::screen::Screen;
-
-const PROMPT: &str = ">>: ";
 
 /// How long the beginning of a line waits for its end before it is shown as it is.
 const LINE_WAIT: Duration = Duration::from_millis(50);
@@ -52,6 +50,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// What the two threads share.
 struct Talk {
     connected: Connected,
+    prompt: &'static str,
     signals: StopSignals,
     /// How the receiving ended, once it has.
     ended: OnceLock<Result>,
@@ -61,18 +60,22 @@ struct Talk {
     left: AtomicBool,
 }
 
-/// Talks until the peer has finished, or the user has.
-pub(crate) fn run(connected: Connected, global: &Global) -> Result {
+/// Talks until the peer has finished, or the user has. `prompt` stands before what is typed.
+pub(crate) fn run(connected: Connected, prompt: &'static str, global: &Global) -> Result {
     let config = Config::builder().auto_add_history(true).bracketed_paste(false).build();
-    let Ok(mut editor) = DefaultEditor::with_config(config) else { return pipe::run(connected) };
+    let Ok(mut editor) = DefaultEditor::with_config(config) else {
+        return pipe::run(connected, Bytes::Seen);
+    };
     // A terminal that cannot move its cursor is used as it is.
-    let Ok(printer) = editor.create_external_printer() else { return pipe::run(connected) };
+    let Ok(printer) = editor.create_external_printer() else {
+        return pipe::run(connected, Bytes::Seen);
+    };
     if !global.quiet {
         note(&format!("connected to {connected}; Ctrl-D ends the input, Ctrl-C the program"));
     }
     let signals = stop_signals().map_err(|error| connected.failed("take signals for", &error))?;
     let (ended, [editing, left]) = (OnceLock::new(), [false, false].map(AtomicBool::new));
-    let talk = Arc::new(Talk { connected, signals, ended, editing, left });
+    let talk = Arc::new(Talk { connected, prompt, signals, ended, editing, left });
     let receiver = {
         let talk = Arc::clone(&talk);
         let body = move || talk.receive_all(printer);
@@ -99,7 +102,7 @@ impl Talk {
     fn send_all(&self, editor: &mut DefaultEditor) -> Said {
         while self.ended.get().is_none() {
             self.editing.store(true, SeqCst);
-            let line = editor.readline(PROMPT);
+            let line = editor.readline(self.prompt);
             self.editing.store(false, SeqCst);
             let mut line = match line {
                 Ok(line) => line,

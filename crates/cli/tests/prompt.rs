@@ -6,56 +6,11 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use support::{LIMIT, Running, python};
-
-/// Runs a command on a terminal of its own: types each argument that follows, after the screen has
-/// shown what it must show first, and prints what was on the screen and how it ended.
-const TERMINAL: &str = r"
-import os, pty, select, sys, termios, time
-program, *script = sys.argv[1:]
-master, slave = pty.openpty()
-before = termios.tcgetattr(slave)
-pid = os.fork()
-if pid == 0:
-    os.setsid()
-    for fd in range(3):
-        os.dup2(slave, fd)
-    import fcntl
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    os.environ['TERM'] = 'xterm'
-    os.execv('/bin/sh', ['sh', '-c', 'exec ' + program])
-screen = b''
-def see(part):
-    global screen
-    start = time.monotonic()
-    while part not in screen:
-        assert time.monotonic() - start < 50, (part, screen)
-        if select.select([master], [], [], 0.1)[0]:
-            screen += os.read(master, 4096)
-    screen = screen[screen.index(part) + len(part):]
-shown = b''
-for part, keys in zip(script[::2], script[1::2]):
-    see(part.encode().decode('unicode_escape').encode('latin-1'))
-    os.write(master, keys.encode().decode('unicode_escape').encode('latin-1'))
-start, done = time.monotonic(), 0
-while True:
-    if select.select([master], [], [], 0.05)[0]:
-        screen += os.read(master, 4096)
-    elif done:
-        break
-    else:
-        done, status = os.waitpid(pid, os.WNOHANG)
-    assert time.monotonic() - start < 50, screen
-after = termios.tcgetattr(slave)
-print('ended', os.waitstatus_to_exitcode(status))
-print('terminal', 'restored' if before == after else 'changed')
-print('screen', screen)
-";
+use support::{LIMIT, Running};
 
 /// Plays a script of what is seen and what is then typed; answers the last lines.
 fn terminal(port: u16, script: &[&str]) -> Option<String> {
-    let program = format!("{} connect {port}", env!("CARGO_BIN_EXE_switchboard"));
-    python(TERMINAL, &[&[program.as_str()], script].concat())
+    support::terminal::play(&format!("connect {port}"), script)
 }
 
 #[test]

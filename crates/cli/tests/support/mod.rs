@@ -5,6 +5,9 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod scripted;
+pub(crate) mod terminal;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

@@ -1,0 +1,65 @@
+//! What is made from the grammar itself: completions for a shell, and manual pages.
+//!
+//! Both come from the same [`Command`] as the help, so neither can say anything else.
+
+use std::io;
+use std::path::Path;
+
+use clap::{ArgMatches, Command};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use switchboard::plain;
+
+use crate::args;
+use crate::exit::{Exit, Failure, Result};
+use crate::options::Global;
+use crate::output::{data, note};
+
+pub(crate) fn completions(matches: &ArgMatches) -> Result {
+    let shell = *matches.get_one::<Shell>("shell").expect("the grammar demands a shell");
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::program(), "switchboard", &mut script);
+    data(&String::from_utf8(script).expect("the grammar is text"))
+}
+
+pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
+    let mut program = args::program();
+    program.build();
+    let Some(folder) = matches.get_one::<std::path::PathBuf>("out") else {
+        return data(&page(&program, "switchboard"));
+    };
+    let failed = |error: io::Error| failed(folder, &error);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut count = 0;
+    write_all(&program, "switchboard", folder, &mut count).map_err(failed)?;
+    if !global.quiet {
+        note(&format!("switchboard: {count} pages in {}", folder.display()));
+    }
+    Ok(())
+}
+
+fn failed(folder: &Path, error: &io::Error) -> Failure {
+    let exit = match error.kind() {
+        io::ErrorKind::PermissionDenied => Exit::Permission,
+        _ => Exit::Output,
+    };
+    Failure::new(exit, format!("write into {}: {}", folder.display(), plain(error)))
+}
+
+/// A page for the command and each below it: `switchboard-serve-echo.1`.
+fn write_all(command: &Command, name: &str, folder: &Path, count: &mut usize) -> io::Result<()> {
+    std::fs::write(folder.join(format!("{name}.1")), page(command, name))?;
+    *count += 1;
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        write_all(below, &format!("{name}-{}", below.get_name()), folder, count)?;
+    }
+    Ok(())
+}
+
+fn page(command: &Command, name: &str) -> String {
+    let mut page = Vec::new();
+    // `display_name` would be the last word only, and the pages of two services one.
+    let command = command.clone().name(name.to_owned()).display_name(name);
+    Man::new(command).render(&mut page).expect("a vector can always be written to");
+    String::from_utf8(page).expect("the grammar is text")
+}
