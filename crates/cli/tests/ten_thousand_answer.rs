@@ -1,5 +1,5 @@
-//! Ten thousand connections, open at once on coroutines, and each is answered: by the program as it
-//! is shipped, in a process of its own, since client and server together need twice the descriptors.
+//! Ten thousand connections, open at once on coroutines, and each is answered: by the program in a
+//! process of its own, since client and server together need twice the descriptors.
 
 mod support;
 

@@ -1,8 +1,8 @@
 //! The guides say what the code says: the engines' answers, word for word, and every guard with its
 //! default.
 //!
-//! `SWITCHBOARD_WRITE_GUIDES=1 cargo test -p switchboard --test guides_are_fresh` writes the part of
-//! docs/engines.md that is made from the engines.
+//! `SWITCHBOARD_WRITE_GUIDES=1 cargo test -p switchboard --test guides_are_fresh` writes the part
+//! of docs/engines.md that is made from the engines.
 
 use std::fmt::Write;
 use std::fs;

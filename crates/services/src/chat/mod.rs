@@ -3,9 +3,9 @@
 //! ```text
 //!   handler: reads lines ──► Hub: rooms, names ──► a queue per member ──► beside: sends them
 //! ```
-//! A line goes to everybody in the room but its author, whose own terminal shows it already. What a
-//! member is sent waits in a bounded queue of its own, so one that does not read delays nobody; when
-//! its queue is full it is closed.
+//! A line goes to everybody in the room but its author, whose own terminal shows it already. What
+//! a member is sent waits in a bounded queue of its own, so one that does not read delays nobody;
+//! when its queue is full it is closed.
 //!
 //! Text is made harmless before it goes to anybody: control characters are shown, not sent, so no
 //! member can play with the terminal of another.

@@ -31,8 +31,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// From this size on a file goes from the disk to the socket by itself; below it, copying costs
 /// less than the second call.
 const SENDFILE_BYTES: u64 = 64 * 1024;
-/// So much of a file must be taken within one write deadline, as of any large answer: with 30 s that
-/// is 9 kB a second.
+/// So much of a file must be taken within one write deadline, as of any large answer: with 30 s
+/// that is 9 kB a second.
 const PART_BYTES: u64 = 256 * 1024;
 
 /// See the head of this file.
