@@ -29,9 +29,11 @@ pub(crate) fn program() -> Command {
         .subcommands([
             Command::new("services").about("List the services"),
             Command::new("engines").about("List the engines; -v says what each is good for"),
-            Command::new("addr")
-                .about("Show how an address is read")
-                .arg(address().required(true).help(ADDRESS_HELP)),
+            Command::new("addr").about("Show how an address is read").arg(
+                address()
+                    .required(true)
+                    .help(format!("{ADDRESS_HELP}; for serve also {PASSED_HELP}")),
+            ),
         ])
         .subcommands(client_args::lists())
         .subcommand(Command::new("version").about("Print the version"))
@@ -40,8 +42,10 @@ pub(crate) fn program() -> Command {
 /// The grammar of addresses, in short.
 pub(crate) const ADDRESS_HELP: &str = "\
     [SCHEME://]HOST:PORT, PORT (loopback), [IPV6]:PORT, /PATH, unix:PATH or @NAME; schemes: tcp \
-    udp unix unixgram, tcp4 udp6 and so on; serve also takes fd:NUMBER and fd:NAME, a socket \
-    passed to it";
+    udp unix unixgram, tcp4 udp6 and so on";
+
+/// What only a server can use.
+const PASSED_HELP: &str = "fd:NUMBER or fd:NAME, a socket passed to it";
 
 fn serve() -> Command {
     Command::new("serve")
@@ -64,7 +68,7 @@ fn service(row: &'static Row) -> Command {
     let flags = row.settings.iter().filter(|setting| setting.form != Form::Argument);
     let schemes: Vec<_> = row.schemes.iter().map(|scheme| scheme.word()).collect();
     let help = format!(
-        "{ADDRESS_HELP} [default: port {} on loopback, {}]",
+        "{ADDRESS_HELP}; or {PASSED_HELP} [default: port {} on loopback, {}]",
         row.port,
         schemes.join(" and ")
     );

@@ -25,9 +25,10 @@ fn get() -> Command {
     Command::new("get")
         .about("Fetch a page over HTTP and save it")
         .after_help(
-            "Redirects are followed, up to 10. The header is shown at a terminal only; a file \
-             gets its name when it is whole, and never holds an error page. A status of 400 or \
-             more ends with 22, a body that is cut short with 18.\n\n\
+            "Redirects are followed, up to 10. The header is shown at a terminal only; with -v \
+             anywhere, and the request too. A file gets its name when it is whole, and never holds \
+             an error page. A status of 400 or more ends with 22, a body that is cut short with \
+             18.\n\n\
              Example: switchboard get http://127.0.0.1:8000/ -o page.html",
         )
         .arg(url("http://HOST[:PORT][/PATH], HOST/PATH or PORT/PATH (loopback)"))

@@ -93,6 +93,12 @@ impl Get<'_> {
             url.target(),
             url.authority()
         );
+        if self.global.verbose && !self.global.json {
+            if let Ok(peer) = stream.socket.getpeername() {
+                note(&format!("* connected to {peer}"));
+            }
+            request.trim_end().lines().for_each(|line| note(&format!("> {line}")));
+        }
         stream.send(request.as_bytes())?;
         let head = stream.head()?;
         Ok((stream, head))
@@ -106,7 +112,9 @@ impl Get<'_> {
                 false => write(&mut io::stdout().lock(), head.raw()),
             };
         }
-        if io::stderr().is_terminal() && !self.global.quiet && !self.global.json {
+        if self.global.verbose && !self.global.json {
+            visible(head.raw()).trim_end().lines().for_each(|line| note(&format!("< {line}")));
+        } else if io::stderr().is_terminal() && !self.global.quiet && !self.global.json {
             let text = visible(head.raw());
             let (line, fields) = text.split_once('\n').unwrap_or((&text, ""));
             let paint = Paint::stderr(self.global);

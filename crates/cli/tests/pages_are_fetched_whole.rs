@@ -207,6 +207,12 @@ fn redirects_that_lead_nowhere_are_named() {
 fn the_header_is_data_only_when_asked_for() {
     let answer = b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nhi";
     gives(&fetch(&[answer], &["-i"]), answer);
+    let output = fetch(&[answer], &["-v"]);
+    let talk = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.stdout, b"hi");
+    for line in ["> GET /a/page HTTP/1.1\n", "< HTTP/1.1 200 OK\n", "< A: b\n"] {
+        assert!(talk.contains(line), "{talk}");
+    }
     let folder = folder("other", b"");
     let file = folder.join("page");
     let output = fetch(&[answer], &["--json", "-o", file.to_str().unwrap()]);
