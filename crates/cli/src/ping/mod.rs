@@ -194,7 +194,7 @@ impl Ping {
         };
         match sent {
             Ok(()) => Ok(()),
-            Err(error) => tally.lost(Some(seq), &plain(&error)),
+            Err(error) => tally.lost(Some(seq), &format!("not sent: {}", plain(&error))),
         }
     }
 

@@ -117,7 +117,7 @@ impl<'a> Tally<'a> {
         if let Some(one) = self.asked.iter_mut().rev().find(|(own, ..)| Some(*own) == seq) {
             one.2 = true;
         }
-        let number = seq.map_or(String::new(), |seq| format!(" seq={seq}"));
+        let number = seq.map_or(String::new(), |seq| format!("seq={seq} "));
         match self.global.json {
             true => {
                 let object = Object::new("lost").text("reason", why);
@@ -127,7 +127,7 @@ impl<'a> Tally<'a> {
                 };
                 data(&object.line())
             }
-            false => data(&format!("From {}{number}: {why}\n", self.ip)),
+            false => data(&format!("{number}{why}\n")),
         }
     }
 
