@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
 use support::scripted::{accept, listen};
-use support::{run, switchboard, terminal, told};
+use support::{Running, run, switchboard, terminal, told};
 
 /// A server of one member: asks for a name, answers the first line with another's, and says
 /// goodbye to `/quit`. It says what it heard.
@@ -55,6 +55,19 @@ fn without_a_name_the_first_line_is_it() {
     let output = run(&mut switchboard(&["chat", &port.to_string()]), b"ann\n");
     assert!(output.status.success(), "{}", told(&output));
     assert_eq!(server.join().unwrap(), ["ann"]);
+}
+
+#[test]
+fn the_chat_service_is_understood() {
+    let server = Running::serve(&["chat", "127.0.0.1:0"]);
+    let port = server.port().to_string();
+    let input = b"/who\n/quit\n";
+    let output = run(&mut switchboard(&["chat", "--name", "ann", &port]), input);
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+    assert!(said.starts_with("Welcome. Your name?\n* You are ann, in lobby"), "{said}");
+    assert!(said.ends_with("* In lobby: ann\n* Goodbye.\n"), "{said}");
+    server.stop();
 }
 
 #[test]
