@@ -20,6 +20,8 @@ pub(crate) enum Forked {
 /// in the middle of stays as it is, behind the locks they hold, so safe code may wait there for
 /// ever but cannot reach anything half done.
 pub(crate) fn fork() -> io::Result<Forked> {
+    #[cfg(feature = "fault-points")]
+    crate::fault::consult(crate::fault::Call::Fork)?;
     // SAFETY: takes no memory. What it means for locks is said above and in `process.rs`.
     match check(unsafe { libc::fork() })? {
         0 => Ok(Forked::Child),
