@@ -3,7 +3,7 @@
 //! * **What runs a request?** A thread of its own, made for it and gone with it.
 //! * **What do requests share?** The process: memory, descriptors, everything in an `Arc`.
 //! * **What does a slow client cost?** A waiting thread; the others do not notice.
-//! * **Memory per connection?** About 30 KiB touched: kernel and user stack, thread, buffers.
+//! * **Memory per connection?** About 40 KiB touched: kernel and user stack, thread, buffers.
 //! * **What does a panic do?** It is caught, told, and closes its connection; the others go on.
 //! * **How does it stop?** Handlers finish within the grace period and their threads are joined;
 //!   one that never returns is left behind and counted.

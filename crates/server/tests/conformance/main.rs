@@ -9,6 +9,7 @@ mod bytes_come_back;
 mod connections_end_whole;
 mod datagrams_stay_whole;
 mod guards_recover;
+mod handlers_have_company;
 mod hooks_run_in_order;
 mod messages_stay_whole;
 mod one_server_has_many_listeners;
