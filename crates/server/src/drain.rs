@@ -81,7 +81,8 @@ pub(crate) fn watch(
 
     let between = running.begin_drain();
     let grace = running.guards.grace;
-    let open = running.open();
+    // Without the places that accept loops keep free for a moment.
+    let open = running.unfinished();
     running.tell(&Event::DrainBegan { open, grace });
     running.notify(&format!("STOPPING=1\nSTATUS=stopping, {open} open"));
     let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
