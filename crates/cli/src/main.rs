@@ -133,7 +133,7 @@ fn refused(error: &clap::Error) -> Result {
 /// What is shown to somebody who does not know what to type.
 const FIRST_HELP: &str = "\
 switchboard: servers and clients for sockets. The same service runs one connection at a time, on
-threads or on coroutines; only --engine changes.
+threads, in processes or on coroutines; only --engine changes.
 
   switchboard serve                           every service on loopback, with a line to try for each
   switchboard serve echo --engine serial      one service, one client at a time: watch the rest wait
