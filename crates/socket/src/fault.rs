@@ -17,9 +17,8 @@
 //! an instruction of this. It knows no errno's meaning and delays nothing.
 
 use std::io;
-use std::sync::atomic::AtomicI32;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 
 use crate::seam::Operation;
 use crate::sys::signal;
@@ -78,13 +77,11 @@ impl Call {
 /// If this call is already being made to fail: the two would spoil each other.
 pub fn inject(call: Call, errno: i32, from: u64, count: u64) -> Injection {
     let point = call.point();
-    let taken = point.errno.compare_exchange(NOTHING, PREPARING, SeqCst, SeqCst);
-    assert!(taken.is_ok(), "{call:?} is being made to fail by somebody else");
-    let first = point.calls.load(SeqCst).saturating_add(from.max(1));
-    point.first.store(first, SeqCst);
-    point.last.store(first.saturating_add(count), SeqCst);
+    assert!(!point.taken.swap(true, SeqCst), "{call:?} is being made to fail by somebody else");
     point.failed.store(0, SeqCst);
     point.errno.store(errno, SeqCst);
+    // In one step and last of all, for the calls go on meanwhile: none may be half counted.
+    point.plan.store(plan(from.max(1) - 1, count), SeqCst);
     Injection { call }
 }
 
@@ -94,14 +91,19 @@ pub fn inject(call: Call, errno: i32, from: u64, count: u64) -> Injection {
 /// The injected one.
 pub fn consult(call: Call) -> io::Result<()> {
     let point = call.point();
-    let number = point.calls.fetch_add(1, SeqCst) + 1;
-    let errno = point.errno.load(SeqCst);
-    let due = (point.first.load(SeqCst)..point.last.load(SeqCst)).contains(&number);
-    if errno <= NOTHING || !due {
-        return Ok(());
+    point.calls.fetch_add(1, SeqCst);
+    let step = |now| match (now / PASS, now % PASS) {
+        (_, 0) => None,
+        (0, fail) => Some(plan(0, fail - 1)),
+        (pass, fail) => Some(plan(pass - 1, fail)),
+    };
+    match point.plan.fetch_update(SeqCst, SeqCst, step) {
+        Ok(before) if before < PASS => {
+            point.failed.fetch_add(1, SeqCst);
+            Err(io::Error::from_raw_os_error(point.errno.load(SeqCst)))
+        }
+        _ => Ok(()),
     }
-    point.failed.fetch_add(1, SeqCst);
-    Err(io::Error::from_raw_os_error(errno))
 }
 
 /// How many calls of this kind have been attempted in this process so far.
@@ -136,31 +138,35 @@ impl Injection {
 
 impl Drop for Injection {
     fn drop(&mut self) {
-        self.call.point().errno.store(NOTHING, SeqCst);
+        self.call.point().plan.store(0, SeqCst);
+        self.call.point().taken.store(false, SeqCst);
     }
 }
 
 /// One kind of call: how often it was made, and which ones are to fail with what.
 struct Point {
     calls: AtomicU64,
-    first: AtomicU64,
-    /// The one after the last.
-    last: AtomicU64,
+    /// How many calls are to pass, in units of [`PASS`], and how many are to fail after those.
+    plan: AtomicU64,
     failed: AtomicU64,
     errno: AtomicI32,
+    taken: AtomicBool,
 }
 
-/// No error is injected.
-const NOTHING: i32 = 0;
-/// One is about to be.
-const PREPARING: i32 = -1;
+/// One call that passes, in a plan.
+const PASS: u64 = 1 << 32;
+
+/// A plan; more than fits means for ever.
+fn plan(pass: u64, fail: u64) -> u64 {
+    pass.min(PASS - 1) * PASS + fail.min(PASS - 1)
+}
 
 static POINTS: [Point; Call::Fork as usize + 1] = [const {
     Point {
         calls: AtomicU64::new(0),
-        first: AtomicU64::new(0),
-        last: AtomicU64::new(0),
+        plan: AtomicU64::new(0),
         failed: AtomicU64::new(0),
-        errno: AtomicI32::new(NOTHING),
+        errno: AtomicI32::new(0),
+        taken: AtomicBool::new(false),
     }
 }; Call::Fork as usize + 1];
