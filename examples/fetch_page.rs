@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = args.get(3).map_or("sina.html", String::as_str);
 
     let mut s = TcpStream::connect((host, port))?;
-    write!(s, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    s.write_all(request.as_bytes())?;
 
     let mut data = Vec::new();
     let mut piece = [0; 1024];

@@ -31,8 +31,12 @@ fn answer(client: &mut TcpStream) -> io::Result<()> {
         Some("/") => ("200 OK", "<h1>Hello, World</h1>\n"),
         _ => ("404 Not Found", "<h1>There is nothing here</h1>\n"),
     };
-    write!(client, "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n")?;
-    write!(client, "Content-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len())
+    let header = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        page.len(),
+    );
+    client.write_all(&[header.as_bytes(), page.as_bytes()].concat())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
