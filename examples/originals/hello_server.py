@@ -1,4 +1,4 @@
-"""The greeting server, a thread for each connection, as in Python; in Rust it is hello_server.rs."""
+"""The greeting server, a thread for each connection, as in Python; see hello_server.rs."""
 import socket
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""The echo server on socketserver, which spins once a client has left; see threaded_echo_server.rs."""
+"""The echo server on socketserver, which spins after a client; see threaded_echo_server.rs."""
 import socketserver
 import sys
 

@@ -1,4 +1,4 @@
-"""Takes files, written anew since the document lost it; see upload_server.rs. It trusts everybody."""
+"""Takes files from anybody, written anew since the document lost it; see upload_server.rs."""
 import os
 import socketserver
 import sys

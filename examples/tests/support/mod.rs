@@ -340,3 +340,20 @@ fn listening_port(process: u32) -> Option<u16> {
         if ours { u16::from_str_radix(port, 16).ok() } else { None }
     })
 }
+
+/// The pages of the tutorial, in both languages: paths from the root, and texts.
+pub(crate) fn tutorial() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    for folder in ["docs/tutorial", "docs/tutorial/zh"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                let path = format!("{folder}/{name}");
+                let text = std::fs::read_to_string(root().join(&path)).unwrap();
+                pages.push((path, text));
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
