@@ -29,8 +29,9 @@ use crate::engine::Serving;
 use crate::error::{Error, Result, is_resource_limit};
 use crate::event::{Event, Refusal};
 use crate::listener::{Bound, Listener, Site};
+use crate::places::Door;
 use crate::request::Request;
-use crate::running::{Door, One, Reservation, Running};
+use crate::running::{One, Reservation, Running};
 
 /// How many connections one listener may hand over before the others get their turn.
 const TURN: usize = 64;
@@ -123,7 +124,7 @@ impl AcceptLoop {
             Ok(Arc::new(Entrance { site, bound, copy }))
         };
         let entrances = listeners.iter().map(entrance).collect::<io::Result<_>>()?;
-        let door = running.open_door();
+        let door = running.places.open_door();
         door.room.fd()?;
         Ok(AcceptLoop {
             running,
@@ -205,7 +206,7 @@ impl AcceptLoop {
             }
             None => (true, Deadline::Never),
         };
-        let armed = self.running.ask_for_room(&self.door) && armed;
+        let armed = self.running.places.ask_for_room(&self.door) && armed;
         match self.wait_for_any(process, armed, deadline.earlier(limit)) {
             // To wait takes memory too. Without it there is only sleep.
             Err(error) if is_resource_limit(&error) => {
@@ -343,7 +344,7 @@ impl AcceptLoop {
             None => (now, PAUSE.0),
         };
         self.shortage = Some(Shortage { since, pause, until: now + pause });
-        self.running.ask_for_close(&self.door);
+        self.running.places.ask_for_close(&self.door);
         if now.duration_since(since) >= PATIENCE && entrance.site.datagrams.is_none() {
             self.turn_away(entrance);
         }
@@ -366,7 +367,7 @@ impl AcceptLoop {
 impl Drop for AcceptLoop {
     fn drop(&mut self) {
         self.entrances.clear();
-        self.running.close_to_new();
+        self.running.places.close_to_new();
     }
 }
 

@@ -49,13 +49,13 @@ pub(crate) struct Drained {
 /// end may come in the middle of a shortage.
 pub(crate) fn prepare(running: &Running, ended: &Latch) -> io::Result<()> {
     let switches = &running.switches;
-    let latches = [&switches.stop, &switches.now, &running.patrol, ended];
-    let ends = [&running.cut, &running.kill, &running.finished, &running.over];
+    let latches = [&switches.stop, &switches.now, &running.patrol.wake, ended];
+    let ends = [&running.cut, &running.kill, &running.places.finished, &running.over];
     latches.into_iter().chain(ends).try_for_each(|latch| latch.fd().map(drop))?;
     if running.engine.forks() {
         switches.share()?;
         // A handler that shortens a deadline wakes the patrol.
-        running.patrol.share()?;
+        running.patrol.wake.share()?;
     }
     Ok(())
 }
@@ -82,10 +82,10 @@ pub(crate) fn watch(
     let between = running.begin_drain();
     let grace = running.guards.grace;
     // Without the places that accept loops keep free for a moment.
-    let open = running.unfinished();
+    let open = running.places.unfinished();
     running.tell(&Event::DrainBegan { open, grace });
     running.notify(&format!("STOPPING=1\nSTATUS=stopping, {open} open"));
-    let over = [Some(running.finished.fd()?), Some(switches.now.fd()?), again];
+    let over = [Some(running.places.finished.fd()?), Some(switches.now.fd()?), again];
     if !between.is_empty() && !patrol(running, duties, &over, Deadline::After(SETTLE))? {
         between.iter().for_each(|(link, wait)| link.end_between(*wait));
     }
@@ -102,7 +102,7 @@ pub(crate) fn watch(
 
 /// Waits for the end of a server that serves one request, or for `failed`. Nobody is hurried.
 pub(crate) fn watch_one(running: &Arc<Running>, failed: &Latch) -> io::Result<Drained> {
-    let over = [&running.finished, &running.switches.now, failed];
+    let over = [&running.places.finished, &running.switches.now, failed];
     let [finished, now, failed] = over.map(|latch| latch.fd());
     patrol(
         running,
@@ -116,15 +116,15 @@ pub(crate) fn watch_one(running: &Arc<Running>, failed: &Latch) -> io::Result<Dr
 /// Cuts off what has not finished, and gives it a moment to notice.
 fn cut_remaining(running: &Running, duties: &Duties) -> io::Result<Drained> {
     let mut drained = Drained::default();
-    if running.unfinished() > 0 {
+    if running.places.unfinished() > 0 {
         drained.cut = running.cut_all();
-        let finished = [Some(running.finished.fd()?)];
+        let finished = [Some(running.places.finished.fd()?)];
         let all = patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
         if !all && running.engine.forks() {
             running.kill.set();
             patrol(running, duties, &finished, Deadline::After(SECOND_GRACE))?;
         }
-        drained.left = running.unfinished();
+        drained.left = running.places.unfinished();
     }
     Ok(drained)
 }
@@ -146,19 +146,21 @@ fn patrol(
     let deadline = deadline.fixed();
     let mut polls: Vec<_> = fds.iter().flatten().map(|fd| Poll::new(*fd, Interest::READ)).collect();
     let watched = polls.len();
-    polls.push(Poll::new(running.patrol.fd()?, Interest::READ));
+    polls.push(Poll::new(running.patrol.wake.fd()?, Interest::READ));
     polls.extend(duties.came().map(|fd| Poll::new(fd, Interest::READ)));
     let mut opened = None;
     loop {
         let before = opened.replace(running.switches.requests().load(Relaxed));
         let next = match running.patrol_interval() {
-            Some(interval) if opened != before || !running.rest_patrol() => {
+            Some(interval)
+                if opened != before || !running.patrol.rest(|| running.places.open() > 0) =>
+            {
                 deadline.earlier(Deadline::After(interval))
             }
             _ => deadline,
         };
         poll(&mut polls, next.earlier(duties.due()))?;
-        running.wake_patrol();
+        running.patrol.woken();
         duties.perform(running)?;
         if polls[..watched].iter().any(|poll| poll.ready.read) {
             return Ok(true);

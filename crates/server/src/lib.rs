@@ -38,6 +38,7 @@
 
 mod accept;
 pub mod activation;
+mod atomic;
 mod caught;
 mod connection;
 mod control;
@@ -46,6 +47,7 @@ mod duties;
 mod engine;
 mod error;
 mod event;
+mod eventfd;
 mod guards;
 mod handler;
 mod latch;
@@ -53,6 +55,8 @@ mod lifecycle;
 mod link;
 mod listener;
 mod notify;
+mod patrol;
+mod places;
 mod prefork;
 mod record;
 mod report;
@@ -62,6 +66,7 @@ mod server;
 mod switches;
 mod teller;
 mod to_address;
+mod waiting;
 
 pub use connection::{Connection, Writer};
 pub use control::{Control, ListenerCounters};

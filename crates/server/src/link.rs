@@ -5,15 +5,8 @@
 //! handler with an end of input; the word tells it what that meant. A deadline thus costs a store
 //! and a swap for each read, where a timer in the kernel would cost more than the rest of our code.
 //!
-//! ```text
-//!                     wait(until, what)                      resume
-//!   Working ───────────────────────────► Reading | Between ─────────► Working
-//!                                              │                 │
-//!                        patrol: overdue, drain: time called     └─ what it was
-//!                                              ▼
-//!                                      Overdue | LetGo ──────────► the read fails
-//!                                            Drained ────────────► the input ends
-//! ```
+//! The word and its rules are in `waiting.rs`; this file adds the socket.
+//!
 //! Whoever ends a waiting changes the word first, and only the one whose change counted shuts the
 //! reading side down. So a handler whose wait was over by then keeps its connection whole, and one
 //! that received something at the very moment learns that the rest of it cannot follow.
@@ -29,6 +22,8 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use socket::process::SharedWords;
 use socket::{Deadline, Interest, Poll, Socket, poll};
+
+use crate::waiting::{self, Ending, WORKING, Waiting};
 
 /// An open connection, shared by its handler and whoever may end it.
 #[derive(Debug)]
@@ -47,37 +42,11 @@ pub(crate) struct Slot {
     pub(crate) at: usize,
 }
 
-/// How many words a link has: its state in the lowest three bits, above them the moment until which
-/// that may last; and whether it was cut off, so that every call on it fails from now on.
+/// How many words a link has: what its handler waits for, and until when; and whether it was cut off, so that every call on it fails from now on.
 pub(crate) const WORDS: usize = 2;
-
-/// What a handler waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// Its peer, in the middle of something.
-    Reading = 1,
-    /// The next request: it may be closed without loss.
-    Between = 2,
-}
-
-/// Why its waiting was ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It has waited for longer than it may.
-    Overdue = 3,
-    /// The server is stopping.
-    LetGo = 4,
-    /// The server is stopping, and it waited for a next request.
-    Drained = 5,
-}
 
 /// The most that is read and thrown away when a connection is closed with input unread.
 const DISCARD_BYTES: usize = 256 * 1024;
-const WORKING: u64 = 0;
-const STATE_BITS: u32 = 3;
-const STATE: u64 = (1 << STATE_BITS) - 1;
-/// The latest moment that fits: never.
-pub(crate) const NEVER: u64 = u64::MAX >> STATE_BITS;
 
 impl Link {
     pub(crate) fn new(socket: Option<Socket>, shared: Option<Slot>) -> Link {
@@ -109,21 +78,14 @@ impl Link {
         }
     }
 
-    /// The handler is about to wait, until `until` at the latest. Whoever changes the server's
-    /// state looks at the word afterwards, and the handler looks at the server's state after
-    /// this, so neither can miss the other.
+    /// The handler is about to wait, until `until` at the latest.
     pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
-        self.word().store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
+        waiting::begin(self.word(), waiting, until);
     }
 
     /// The handler goes on; why its waiting was ended, if it was.
     pub(crate) fn resume(&self) -> Option<Ending> {
-        match self.word().swap(WORKING, SeqCst) & STATE {
-            state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
-            state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
-            state if state == Ending::Drained as u64 => Some(Ending::Drained),
-            _ => None,
-        }
+        waiting::resume(self.word())
     }
 
     /// Whether it was cut off.
@@ -164,8 +126,7 @@ impl Link {
         let socket = self.socket.as_ref()?;
         let mut asked = [Poll::new(socket.as_fd(), Interest::READ)];
         let arrived = poll(&mut asked, Deadline::Immediate).is_ok_and(|count| count > 0);
-        let word = self.word().load(SeqCst);
-        (!arrived && word & STATE == Waiting::Between as u64).then_some(word)
+        waiting::between(self.word()).filter(|_| !arrived)
     }
 
     /// Shows the end of its input to a handler that was found in this wait a moment ago, if it
@@ -178,24 +139,21 @@ impl Link {
 
     /// Ends the waiting of a handler, if it waits for longer than until `now`.
     pub(crate) fn end_overdue(&self, now: u64) {
-        let word = self.word().load(SeqCst);
-        if waits(word) && word >> STATE_BITS <= now {
-            self.end(word, Ending::Overdue);
+        if let Some(seen) = waiting::overdue(self.word(), now) {
+            self.end(seen, Ending::Overdue);
         }
     }
 
     /// Ends the waiting of a handler, if it waits.
     pub(crate) fn end_waiting(&self, ending: Ending) {
-        let word = self.word().load(SeqCst);
-        if waits(word) {
-            self.end(word, ending);
+        if let Some(seen) = waiting::any(self.word()) {
+            self.end(seen, ending);
         }
     }
 
-    /// Ends the wait that `word` stands for, unless it is over already.
-    fn end(&self, word: u64, ending: Ending) {
-        let ended = word & !STATE | ending as u64;
-        if self.word().compare_exchange(word, ended, SeqCst, SeqCst).is_ok() {
+    /// Ends the wait that `seen` stands for, unless it is over already.
+    fn end(&self, seen: u64, ending: Ending) {
+        if waiting::end(self.word(), seen, ending) {
             self.shut_down(Shutdown::Read);
         }
     }
@@ -206,10 +164,4 @@ impl Link {
             let _ = socket.shutdown(how);
         }
     }
-}
-
-/// Whether the handler waits, and nobody has ended that yet.
-fn waits(word: u64) -> bool {
-    let state = word & STATE;
-    state == Waiting::Reading as u64 || state == Waiting::Between as u64
 }

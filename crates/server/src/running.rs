@@ -13,8 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, Shutdown};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use std::time::Duration;
 
@@ -22,14 +21,18 @@ use coroutine::Remote;
 use socket::process::SharedWords;
 use socket::{SockAddr, Socket, coarse_time};
 
+use crate::atomic::Lock;
 use crate::engine::Engine;
 use crate::event::{Event, Refusal};
 use crate::guards::Guards;
 use crate::latch::Latch;
-use crate::link::{self, Ending, Link, NEVER, Slot};
+use crate::link::{self, Link, Slot};
 use crate::notify::Notify;
+use crate::patrol::Patrol;
+use crate::places::Places;
 use crate::switches::Switches;
 use crate::teller::Teller;
+use crate::waiting::{Ending, NEVER};
 
 /// A server while it runs.
 pub(crate) struct Running {
@@ -43,25 +46,10 @@ pub(crate) struct Running {
     pub(crate) notify: Notify,
     /// What forked children see change: the state of the server and the words of their links.
     words: Arc<SharedWords>,
-    /// Places taken.
-    open: AtomicUsize,
-    /// Places not dropped yet: also those of connections that are closed but not yet told of.
-    unfinished: AtomicUsize,
-    registry: Mutex<Registry>,
-    /// Accept loops that may still bring requests.
-    accepting: AtomicUsize,
-    doors: Mutex<Vec<Arc<Door>>>,
-    workers: Mutex<Vec<Watched>>,
-    /// Whether any door waits for a free place.
-    wants_room: AtomicBool,
-    /// Whether any door waits for a close.
-    wants_close: AtomicBool,
-    /// Whether the patrol sleeps because nothing is open.
-    patrol_rests: AtomicBool,
-    /// Set when something opened while the patrol slept.
-    pub(crate) patrol: Latch,
-    /// Set when every request is finished and no more will come.
-    pub(crate) finished: Latch,
+    pub(crate) places: Places,
+    registry: Lock<Registry>,
+    workers: Lock<Vec<Watched>>,
+    pub(crate) patrol: Patrol,
     /// Set when what is open is cut off.
     pub(crate) cut: Latch,
     /// Set when the drain is over, also if something is left behind.
@@ -97,15 +85,6 @@ struct Watched {
     remote: Remote,
     /// Whether what holds it now has been told of.
     told: bool,
-}
-
-/// Where one accept loop waits until it can let somebody in.
-#[derive(Debug, Default)]
-pub(crate) struct Door {
-    wants_room: AtomicBool,
-    wants_close: AtomicBool,
-    /// Set when there is what the loop had asked for, a free place or a close.
-    pub(crate) room: Latch,
 }
 
 /// A limit in milliseconds for [`Link::wait`]; [`NEVER`] where there is none.
@@ -177,17 +156,10 @@ impl Running {
             teller,
             notify,
             words,
-            open: AtomicUsize::new(0),
-            unfinished: AtomicUsize::new(0),
-            registry: Mutex::default(),
-            accepting: AtomicUsize::new(0),
-            doors: Mutex::default(),
-            workers: Mutex::default(),
-            wants_room: AtomicBool::new(false),
-            wants_close: AtomicBool::new(false),
-            patrol_rests: AtomicBool::new(false),
-            patrol: Latch::default(),
-            finished: Latch::default(),
+            places: Places::new(limit_connections),
+            registry: Lock::default(),
+            workers: Lock::default(),
+            patrol: Patrol::default(),
             cut: Latch::default(),
             over: Latch::default(),
             kill: Latch::default(),
@@ -203,15 +175,7 @@ impl Running {
 
     /// Keeps a place free for whatever comes next; `None` if all are taken.
     pub(crate) fn reserve(self: &Arc<Self>) -> Option<Reservation> {
-        let fits = |open| (open < self.limit_connections).then_some(open + 1);
-        self.open.fetch_update(SeqCst, SeqCst, fits).ok()?;
-        Some(Reservation { running: Some(Arc::clone(self)) })
-    }
-
-    /// Gives back a place that was taken or reserved.
-    fn vacate(&self) {
-        self.open.fetch_sub(1, SeqCst);
-        self.wake_doors(&self.wants_room, |door| &door.wants_room);
+        self.places.reserve().then(|| Reservation { running: Some(Arc::clone(self)) })
     }
 
     /// The number of the next connection, in the order of arrival.
@@ -243,7 +207,7 @@ impl Running {
     ) -> (u64, Result<Place, Refusal>) {
         let id = self.number();
         let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
-        let mut registry = self.registry();
+        let mut registry = self.registry.lock();
         if let Some(address) = address {
             let count = registry.per_address.entry(address).or_default();
             if *count >= self.limit_per_address {
@@ -256,56 +220,10 @@ impl Running {
         let link = Arc::new(Link::new(socket, registry.slot(&self.words)));
         registry.links.insert(id, Arc::clone(&link));
         reservation.keep();
-        self.unfinished.fetch_add(1, SeqCst);
-        if self.patrol_rests.load(SeqCst) {
-            self.patrol.set();
-        }
+        self.places.take();
+        self.patrol.opened();
         drop(registry);
         (id, Ok(Place { id, link: Some(link), address, running: Arc::clone(self) }))
-    }
-
-    /// How many places are taken.
-    pub(crate) fn open(&self) -> usize {
-        self.open.load(SeqCst)
-    }
-
-    /// The door of a new accept loop, which will tell when it
-    /// [brings no more](Running::close_to_new).
-    pub(crate) fn open_door(&self) -> Arc<Door> {
-        let door = Arc::new(Door::default());
-        self.accepting.fetch_add(1, SeqCst);
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&door));
-        door
-    }
-
-    /// Whether one more connection fits. If not, the door's `room` will be set when one does.
-    pub(crate) fn ask_for_room(&self, door: &Door) -> bool {
-        if self.open() < self.limit_connections {
-            return true;
-        }
-        door.room.clear();
-        door.wants_room.store(true, SeqCst);
-        self.wants_room.store(true, SeqCst);
-        // One may have closed before it could see the wish.
-        self.open() < self.limit_connections
-    }
-
-    /// Asks to be woken by the next close, whether or not there is room: for a listener that rests
-    /// because the system is short of something. A reservation that came to nothing is no close:
-    /// if it were, two loops that rest would wake each other without end.
-    pub(crate) fn ask_for_close(&self, door: &Door) {
-        door.room.clear();
-        door.wants_close.store(true, SeqCst);
-        self.wants_close.store(true, SeqCst);
-    }
-
-    /// Wakes the loops that have a wish; `any` is whether one may have it.
-    fn wake_doors(&self, any: &AtomicBool, wish: impl Fn(&Door) -> &AtomicBool) {
-        if any.swap(false, SeqCst) {
-            let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-            let waiting = doors.iter().filter(|door| wish(door).swap(false, SeqCst));
-            waiting.for_each(|door| door.room.set());
-        }
     }
 
     /// Whether the server takes no more connections.
@@ -317,7 +235,7 @@ impl Running {
     /// once. Answers who already was, and in which wait.
     pub(crate) fn begin_drain(&self) -> Vec<(Arc<Link>, u64)> {
         self.words[DRAINING].store(1, SeqCst);
-        let registry = self.registry();
+        let registry = self.registry.lock();
         let between = |link: &Arc<Link>| Some((Arc::clone(link), link.between()?));
         registry.links.values().filter_map(between).collect()
     }
@@ -325,25 +243,25 @@ impl Running {
     /// Calls time: connections that wait for their peer fail in their reads from now on.
     pub(crate) fn call_time(&self) {
         self.words[TIME_CALLED].store(1, SeqCst);
-        self.registry().links.values().for_each(|link| link.end_waiting(Ending::LetGo));
+        self.registry.lock().links.values().for_each(|link| link.end_waiting(Ending::LetGo));
     }
 
     /// Ends the waiting of connections that have waited for longer than they may.
     pub(crate) fn expire(&self) {
         let now = now();
-        self.registry().links.values().for_each(|link| link.end_overdue(now));
+        self.registry.lock().links.values().for_each(|link| link.end_overdue(now));
     }
 
     /// Has the patrol look at a worker.
     pub(crate) fn watch_worker(&self, remote: Remote) {
         let watched = Watched { remote, told: false };
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        self.workers.lock().push(watched);
     }
 
     /// Tells of handlers that hold up their workers.
     pub(crate) fn tell_stalled(&self) {
         let Some(limit) = self.guards.report_stall else { return };
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = self.workers.lock();
         for watched in &mut *workers {
             let held = watched.remote.held().filter(|held| held.since >= limit);
             if let Some(held) = held.as_ref().filter(|_| !watched.told) {
@@ -351,19 +269,6 @@ impl Running {
             }
             watched.told = held.is_some();
         }
-    }
-
-    /// Lets the patrol sleep until something opens; false if something is open.
-    pub(crate) fn rest_patrol(&self) -> bool {
-        self.patrol.clear();
-        self.patrol_rests.store(true, SeqCst);
-        // One may have opened before it could see that the patrol sleeps.
-        self.open() == 0
-    }
-
-    /// Notes that the patrol is awake.
-    pub(crate) fn wake_patrol(&self) {
-        self.patrol_rests.store(false, SeqCst);
     }
 
     /// How often to look for connections that wait too long; `None` if there is no such limit.
@@ -377,7 +282,7 @@ impl Running {
     pub(crate) fn note_limit(&self, limit: Option<Duration>) {
         let limit = milliseconds(limit);
         if self.words[SHORTEST].fetch_min(limit, SeqCst) > limit {
-            self.patrol.set();
+            self.patrol.wake.set();
         }
     }
 
@@ -386,41 +291,17 @@ impl Running {
         self.words[TIME_CALLED].load(SeqCst) != 0
     }
 
-    /// Says that an accept loop will bring no further request: it has taken what waited.
-    pub(crate) fn close_to_new(&self) {
-        self.accepting.fetch_sub(1, SeqCst);
-        self.check_finished();
-    }
-
-    /// How many requests are not finished.
-    pub(crate) fn unfinished(&self) -> usize {
-        self.unfinished.load(SeqCst)
-    }
-
-    fn check_finished(&self) {
-        if self.unfinished() == 0 && self.accepting.load(SeqCst) == 0 {
-            self.finished.set();
-        }
-    }
-
     /// Cuts off everything that is open and answers how much that was.
     pub(crate) fn cut_all(&self) -> usize {
         self.words[TIME_CALLED].store(1, SeqCst);
-        let registry = self.registry();
+        let registry = self.registry.lock();
         registry.links.values().for_each(|link| link.cut());
         self.cut.set();
         registry.links.len()
     }
-
-    /// The registry. A panic while it was locked cannot have left it half changed: nothing that
-    /// panics runs under the lock.
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A place kept free for a connection that is about to be accepted, given back by dropping it.
-/// Without it two accept loops could both see the last free place.
 pub(crate) struct Reservation {
     running: Option<Arc<Running>>,
 }
@@ -435,7 +316,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.vacate();
+            running.places.vacate();
         }
     }
 }
@@ -466,7 +347,7 @@ impl Place {
     pub(crate) fn give_back(&mut self) {
         let Some(link) = self.link.take() else { return };
         let running = &self.running;
-        let mut registry = running.registry();
+        let mut registry = running.registry.lock();
         let known = registry.links.remove(&self.id);
         registry.free_slots.extend(link.slot());
         if let Some(address) = self.address {
@@ -477,16 +358,15 @@ impl Place {
         }
         drop(registry);
         drop((known, link));
-        running.vacate();
-        running.wake_doors(&running.wants_close, |door| &door.wants_close);
+        running.places.vacate();
+        running.places.closed();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.give_back();
-        self.running.unfinished.fetch_sub(1, SeqCst);
-        self.running.check_finished();
+        self.running.places.finish();
     }
 }
 

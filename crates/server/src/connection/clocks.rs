@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use socket::Deadline;
 
 use crate::guards::Guards;
-use crate::link::NEVER;
 use crate::running::{milliseconds, now};
+use crate::waiting::NEVER;
 
 /// See the head of this file. Waiting for the peer is kept by the patrol and counts in
 /// milliseconds of its clock; sending is kept by the send itself.

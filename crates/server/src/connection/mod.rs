@@ -29,9 +29,10 @@ use socket::{Credentials, SockAddr, Socket};
 use crate::caught::caught;
 use crate::event::{CloseReason, Direction, Event, Summary};
 use crate::guards::Guards;
-use crate::link::{Link, Waiting};
+use crate::link::Link;
 use crate::listener::Site;
 use crate::running::Running;
+use crate::waiting::Waiting;
 
 use beside::Beside;
 use clocks::Clocks;

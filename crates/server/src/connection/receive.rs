@@ -9,7 +9,7 @@ use socket::{Deadline, Flags, Socket};
 
 use super::{BUFFER_BYTES, Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
-use crate::link::{Ending, Waiting};
+use crate::waiting::{Ending, Waiting};
 
 /// Bytes received and not yet read by the handler.
 ///
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// What comes before a receive: what was written is sent, and the wait begins, by the clock
-    /// that applies now. The patrol keeps that, see `link.rs`, so the receive itself has no
+    /// that applies now. The patrol keeps that, see `waiting.rs`, so the receive itself has no
     /// deadline. `None` when there is nothing more to receive.
     fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, &'static str)>> {
         if self.input.ended {

@@ -207,7 +207,7 @@ fn wait_for_the_end(running: &Running) -> io::Result<()> {
     let memories = [Memory::default(), Memory::default()];
     let watch = |target| Watch { target, interest: Interest::READ, ready: false };
     let mut watches = [
-        watch(memories[0].target(running.finished.fd()?)),
+        watch(memories[0].target(running.places.finished.fd()?)),
         watch(memories[1].target(running.cut.fd()?)),
     ];
     wait_any(&mut watches, Deadline::Never)
