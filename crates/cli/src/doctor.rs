@@ -178,11 +178,12 @@ fn files() -> Finding {
     let show = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
     let value = format!("{} (hard {})", show(limit.current), show(limit.maximum));
     let most = Engine::Coroutines.limit_connections() as u64;
-    let current = limit.current.unwrap_or(u64::MAX);
+    // The program raises its own limit as far as the hard one.
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
     Finding::ok("open files", value)
-        .change_if(current < FILES_MIN, "raise it (ulimit -n 20000)")
+        .change_if(allowed < FILES_MIN, "raise the hard limit (ulimit -n 20000, as root)")
         .note_if(
-            current < most,
+            allowed < most,
             format!("one for each connection (ulimit -n {most}, or LimitNOFILE= of systemd)"),
         )
 }

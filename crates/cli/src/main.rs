@@ -25,6 +25,7 @@ mod board;
 mod chat;
 mod client_args;
 mod connect;
+mod descriptors;
 mod doctor;
 mod exit;
 mod get;
@@ -73,6 +74,9 @@ fn main() -> ExitCode {
 fn run(matches: &ArgMatches) -> Result {
     let Some((command, matches)) = matches.subcommand() else { return output::data(FIRST_HELP) };
     let global = Global::of(matches);
+    if let "serve" | "bench" = command {
+        descriptors::raise();
+    }
     match command {
         "serve" => serve::run(matches, &global),
         "connect" => connect::run(matches, &global),

@@ -51,6 +51,24 @@ fn serve_after(script: &str, args: &[&str]) -> Running {
     serve_through(&["sh", "-c", &format!("{script}\nexec \"$@\""), "sh"], args)
 }
 
+/// Most systems begin programs with a thousand descriptors, for the sake of old ones.
+#[test]
+fn it_takes_as_many_descriptors_as_it_may_have() {
+    let server = serve_after("ulimit -S -n 64", &["echo", "127.0.0.1:0"]);
+    let path = format!("/proc/{}/limits", server.pid().as_raw_nonzero());
+    let limits = std::fs::read_to_string(path).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [soft, hard] = numbers[..] else { panic!("{line}") };
+    assert_eq!(soft, hard.min(1 << 20));
+    // With 64, no more than a quarter of 60 would be served.
+    let clients: Vec<_> = (0..70).map(|_| connect(&server)).collect();
+    for mut client in clients {
+        client.write_all(b"well").unwrap();
+        client.read_exact(&mut [0; 4]).unwrap();
+    }
+}
+
 /// A line of `/proc/…/status` of a server. `proc_pid_status(5)`.
 fn status(server: &Running, line: &str) -> String {
     let path = format!("/proc/{}/status", server.pid().as_raw_nonzero());

@@ -17,7 +17,9 @@ use std::time::Duration;
 pub struct Guards {
     /// Connections open at once; `None` (the default) takes the engine's own limit
     /// ([`Engine::limit_connections`](crate::Engine::limit_connections)). At the limit new ones
-    /// wait in the kernel's queue until one closes.
+    /// wait in the kernel's queue until one closes. It is never more than fifteen sixteenths of the
+    /// descriptors that the process may open when it begins to serve (`RLIMIT_NOFILE`,
+    /// `getrlimit(2)`): each connection takes one.
     pub limit_connections: Option<usize>,
     /// Connections open at once from one IP address (an IPv6 /64 counts as one); further ones are
     /// closed at once. `None` (the default) is a quarter of `limit_connections`, at least one: no

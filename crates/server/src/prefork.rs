@@ -412,7 +412,7 @@ fn work(server: &mut Server, supervisor: Arc<Reporter>, count: usize) -> i32 {
     let guards = &server.guards;
     server.guards = Guards {
         limit_per_address: guards.limit_per_address.map(|limit| limit.div_ceil(count)),
-        limit_connections: Some(server.limit_connections().div_ceil(count)),
+        limit_connections: Some(server.wanted_connections().div_ceil(count)),
         ..guards.clone()
     };
     let signals = stop_signals().map_err(|error| Error::io("take signals", error));

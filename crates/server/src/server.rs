@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use socket::{Address, Place, Socket};
 
 use crate::activation;
@@ -229,8 +230,13 @@ impl Server {
         self
     }
 
-    /// How many connections it has open at once.
+    /// How many connections it has open at once: as many as are wanted, as far as descriptors go.
     pub(crate) fn limit_connections(&self) -> usize {
+        self.wanted_connections().min(affordable_connections()).max(1)
+    }
+
+    /// How many connections it would have open at once with descriptors without end.
+    pub(crate) fn wanted_connections(&self) -> usize {
         let limit = self.guards.limit_connections.unwrap_or(self.engine.limit_connections());
         let limit = match self.max_children {
             Some(children) if self.engine.forks() => limit.min(children),
@@ -346,4 +352,13 @@ impl fmt::Debug for Server {
             .field("addresses", &self.addresses())
             .finish_non_exhaustive()
     }
+}
+
+/// How many connections the descriptors that this process may open are enough for, with a sixteenth
+/// of them left to handlers and to the server itself. More would not fail, since an accept without a
+/// descriptor is waited out; but the limit per address is a share of the whole, and a share of what
+/// cannot be had protects nobody. `getrlimit(2)`.
+fn affordable_connections() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(allowed - allowed / 16).unwrap_or(usize::MAX)
 }

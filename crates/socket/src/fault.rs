@@ -78,11 +78,10 @@ impl Call {
 pub fn inject(call: Call, errno: i32, from: u64, count: u64) -> Injection {
     let point = call.point();
     assert!(!point.taken.swap(true, SeqCst), "{call:?} is being made to fail by somebody else");
-    point.failed.store(0, SeqCst);
     point.errno.store(errno, SeqCst);
     // In one step and last of all, for the calls go on meanwhile: none may be half counted.
     point.plan.store(plan(from.max(1) - 1, count), SeqCst);
-    Injection { call }
+    Injection { call, count: count.min(PASS - 1) }
 }
 
 /// Fails if the next call of this kind is to fail. Whoever is about to make one asks first.
@@ -98,10 +97,7 @@ pub fn consult(call: Call) -> io::Result<()> {
         (pass, fail) => Some(plan(pass - 1, fail)),
     };
     match point.plan.fetch_update(SeqCst, SeqCst, step) {
-        Ok(before) if before < PASS => {
-            point.failed.fetch_add(1, SeqCst);
-            Err(io::Error::from_raw_os_error(point.errno.load(SeqCst)))
-        }
+        Ok(before) if before < PASS => Err(io::Error::from_raw_os_error(point.errno.load(SeqCst))),
         _ => Ok(()),
     }
 }
@@ -126,13 +122,14 @@ pub fn let_sigpipe_kill() -> io::Result<()> {
 #[must_use = "the calls fail only for as long as this lives"]
 pub struct Injection {
     call: Call,
+    count: u64,
 }
 
 impl Injection {
     /// How many have failed.
     #[must_use]
     pub fn failed(&self) -> u64 {
-        self.call.point().failed.load(SeqCst)
+        self.count - self.call.point().plan.load(SeqCst) % PASS
     }
 }
 
@@ -148,7 +145,6 @@ struct Point {
     calls: AtomicU64,
     /// How many calls are to pass, in units of [`PASS`], and how many are to fail after those.
     plan: AtomicU64,
-    failed: AtomicU64,
     errno: AtomicI32,
     taken: AtomicBool,
 }
@@ -165,7 +161,6 @@ static POINTS: [Point; Call::Fork as usize + 1] = [const {
     Point {
         calls: AtomicU64::new(0),
         plan: AtomicU64::new(0),
-        failed: AtomicU64::new(0),
         errno: AtomicI32::new(0),
         taken: AtomicBool::new(false),
     }
