@@ -220,6 +220,55 @@ fn deadlines_hold_on_a_machine_of_any_age() {
     }
 }
 
+/// Row 42: the clock on the wall jumps by a year, back and forth, while the server serves. The
+/// service that tells the time shows that it does; no wait is longer or shorter for it.
+#[test]
+fn the_clock_on_the_wall_may_jump() {
+    let shown = Command::new("faketime").args(["-f", "+0", "env"]).output();
+    let shown = shown.map(|output| String::from_utf8(output.stdout).unwrap()).unwrap_or_default();
+    let Some(preload) = shown.lines().find(|line| line.starts_with("LD_PRELOAD=")) else {
+        return skip("faketime is not there");
+    };
+    let jumps = fresh_path("clock");
+    let set = |jump: &str| std::fs::write(&jumps, jump).unwrap();
+    set("+0");
+    let file = format!("FAKETIME_TIMESTAMP_FILE={}", jumps.display());
+    let before = ["env", preload, &file, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+
+    let server = serve_through(&before, &["daytime", "0"]);
+    let year = || {
+        let mut said = String::new();
+        connect(&server).read_to_string(&mut said).unwrap();
+        said.split(' ').nth(3).unwrap().parse::<u32>().unwrap()
+    };
+    let now = year();
+    set("+1y");
+    assert_eq!(year(), now + 1, "it does not jump");
+    set("-1y");
+    assert_eq!(year(), now - 1, "it does not jump");
+    server.stop();
+
+    for engine in engines().filter(|engine| *engine != "serial") {
+        set("+0");
+        let args = ["--engine", engine, "--first-byte", "300ms", "--idle", "1h", "echo", "0"];
+        let server = serve_through(&before, &args);
+        let mut open = connect(&server);
+        open.write_all(b"well").unwrap();
+        open.read_exact(&mut [0; 4]).unwrap();
+        for jump in ["-1y", "+1y", "-1y"] {
+            let mut silent = connect(&server);
+            set(jump);
+            assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+        }
+        open.write_all(b"still").unwrap();
+        open.read_exact(&mut [0; 5]).unwrap();
+        server.err.wait_for("(timed out: no first byte)");
+        drop(open);
+        server.stop();
+    }
+    std::fs::remove_file(jumps).unwrap();
+}
+
 /// Row 42: a clock that somebody may set is read nowhere in the product but by the services, which
 /// say what time it is and keep no deadlines of their own.
 #[test]

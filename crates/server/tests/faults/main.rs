@@ -19,6 +19,7 @@ mod support;
 mod addresses;
 mod broken_connections;
 mod crowds;
+mod cut_wires;
 mod datagrams;
 mod forks;
 mod greedy_peers;

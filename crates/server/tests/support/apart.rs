@@ -47,6 +47,7 @@ pub fn alone(body: impl FnOnce()) {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     let ran = out.contains("test result: ok. 1 passed");
     assert!(output.status.success() && ran, "{}\n{out}\n{err}", output.status);
+    print!("{out}");
 }
 
 /// The command that runs the present test again, as `role`.
