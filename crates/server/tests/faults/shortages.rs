@@ -4,10 +4,12 @@
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Uid, getrlimit, setrlimit};
+use rustix::thread::set_thread_res_uid;
 use switchboard::socket::fault::{Call, calls, inject};
 use switchboard::{Engine, Guards};
 
-use crate::apart::{Counts, Hoard, NoRoomForStacks, apart};
+use crate::apart::{Counts, Hoard, NoRoomForStacks, apart, skip};
 use crate::rude::{accept_loops, echo, is_answered, place, times_told, unconnected};
 use crate::support::{Client, ask, on_every_engine, read_all, serve};
 
@@ -21,6 +23,7 @@ on_every_engine! {
     a_broken_listener_is_named
     without_threads_some_are_refused_and_none_hangs
     without_processes_some_are_refused_and_none_hangs
+    a_user_that_has_all_its_processes_is_refused_more
 }
 
 /// Row 1.
@@ -219,5 +222,47 @@ fn without_processes_some_are_refused_and_none_hangs(engine: Engine) {
         drop(injection);
         assert_eq!(ask(&server.client(), "after", 5), "after");
         server.stop().unwrap();
+    });
+}
+
+/// Row 5, by the kernel itself: a user that may have so many threads and processes and no more
+/// (`RLIMIT_NPROC`, `getrlimit(2)`). The fork or the thread that is one too many says `EAGAIN`.
+fn a_user_that_has_all_its_processes_is_refused_more(engine: Engine) {
+    /// What the server itself has, and some.
+    const MOST: u64 = 12;
+    apart(engine, || {
+        let limit = getrlimit(Resource::Nproc);
+        // The limit is not root's, so this is about a user that has nothing else; the thread that
+        // looks at descriptors stays what it is.
+        let user = Uid::from_raw(1_000_000 + std::process::id());
+        let body = move || {
+            if set_thread_res_uid(user, user, user).is_err() {
+                return skip("to become another user needs CAP_SETUID");
+            }
+            setrlimit(Resource::Nproc, Rlimit { current: Some(MOST), ..limit }).unwrap();
+            let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+            let server = serve(engine, "127.0.0.1:0", guards, echo);
+            assert_eq!(ask(&server.client(), "before", 6), "before");
+            let mut held = Vec::new();
+            let mut refused = 0;
+            while refused < 3 && held.len() < 2 * MOST as usize {
+                let client = server.client();
+                match is_answered(&client, "hello") {
+                    true if engine.limit_connections() == 1 => break,
+                    true => held.push(client),
+                    false => refused += 1,
+                }
+            }
+            held.iter().for_each(|client| assert_eq!(ask(client, "still", 5), "still"));
+            let each_takes_one = matches!(engine, Engine::Threads | Engine::Processes);
+            assert_eq!(refused > 0, each_takes_one, "{} are held", held.len());
+            assert_eq!(server.until(|counters| counters.refused == refused).panicked, 0);
+            drop(held);
+            server.until(|counters| counters.open() == 0);
+            assert_eq!(ask(&server.client(), "after", 5), "after");
+            server.stop().unwrap();
+        };
+        std::thread::spawn(body).join().unwrap();
+        setrlimit(Resource::Nproc, limit).unwrap();
     });
 }
