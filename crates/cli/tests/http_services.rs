@@ -66,7 +66,7 @@ fn the_page_of_the_board_links_the_board() {
     for row in services::ALL.iter().filter(|row| row.name != "web") {
         let place = &addresses(row.name)[0];
         assert!(page.contains(place), "{place} is not in {page}");
-        assert!(page.contains(&format!("<td>{}<td>", row.name)), "{page}");
+        assert!(page.contains(&format!("<td><b>{}</b><td>", row.name)), "{page}");
     }
     board.stop();
 }

@@ -219,9 +219,9 @@ fn without_a_folder_there_is_a_page_that_names_what_else_there_is() {
     let expected = [
         "<code>tcp://127.0.0.1:7007</code>",
         "<code>switchboard connect 127.0.0.1:7007</code>",
-        "<a href=\"http://a:8001/\">http://a:8001</a>",
+        "<a href=\"http://a:8001/\"><code>http://a:8001/</code></a>",
         "<code>curl -T FILE http://a:8001/</code>",
-        "<td>&lt;b&gt;<td><td><a href=\"http://[::1]:1/\">",
+        "<td><b>&lt;b&gt;</b><td><a href=\"http://[::1]:1/\">",
     ];
     for text in expected {
         assert!(page.contains(text), "{text} is missing in {page}");

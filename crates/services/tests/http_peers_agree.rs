@@ -1,9 +1,12 @@
-//! The clients that people have get on with us: curl in its ways, Python's two, and pipes into nc.
+//! The clients that people have get on with us: curl in its ways, Python's two, pipes into nc and
+//! ncat, and wrk, which asks as fast as it can.
 
 mod support;
 
 use std::fs;
 use std::process::Command;
+
+use switchboard::Engine;
 
 use support::http::{Folder, curl, has, run};
 use support::{Serving, watchdog};
@@ -162,23 +165,61 @@ fn python_fetches_and_uploads() {
 }
 
 #[test]
-fn requests_piped_into_nc_are_all_answered() {
+fn requests_piped_into_nc_and_ncat_are_all_answered() {
     watchdog();
-    if !has("nc") {
-        return;
-    }
     let site = Folder::new().with("a.txt", "hello\n");
     let serving = Serving::of("web", &[site.text()], "http");
     let url = serving.url();
     let port = url.rsplit(':').next().unwrap();
-    let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
-    let output =
-        run(Command::new("nc").args(["-N", "127.0.0.1", port]), request.repeat(100).as_bytes());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.matches("\r\n\r\nhello\n").count(), 100, "{text}");
-    // What a person types, without any CR.
-    let output =
-        run(Command::new("nc").args(["-N", "127.0.0.1", port]), b"GET /a.txt HTTP/1.0\n\n");
-    assert!(output.stdout.ends_with(b"\r\n\r\nhello\n"), "{output:?}");
+    // Each says in its way that its input has ended: nc only if told to.
+    for (program, args) in [("nc", &["-N", "127.0.0.1", port][..]), ("ncat", &["127.0.0.1", port])]
+    {
+        if !has(program) {
+            continue;
+        }
+        let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+        let output = run(Command::new(program).args(args), request.repeat(100).as_bytes());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.matches("\r\n\r\nhello\n").count(), 100, "{program}: {text}");
+        // What a person types, without any CR.
+        let output = run(Command::new(program).args(args), b"GET /a.txt HTTP/1.0\n\n");
+        assert!(output.stdout.ends_with(b"\r\n\r\nhello\n"), "{program}: {output:?}");
+    }
     serving.stop();
+}
+
+/// What wrk asks for: something small and something large, in turn.
+const WRK_ASKS: &str = r#"
+local asked = 0
+function request()
+    asked = asked + 1
+    return wrk.format("GET", asked % 2 == 0 and "/small" or "/large")
+end
+"#;
+
+#[test]
+fn wrk_finds_no_error_on_any_engine() {
+    watchdog();
+    if !has("wrk") {
+        return;
+    }
+    let site = Folder::new().with("small", "hello\n").with("large", large());
+    let script = Folder::new().with("asks.lua", WRK_ASKS);
+    for engine in Engine::ALL {
+        // Where one connection is served at a time, a second one waits, which wrk calls an error.
+        let connections = if engine.limit_connections() == 1 { "1" } else { "8" };
+        let serving = Serving::http("web", &[site.text()], *engine);
+        let mut wrk = Command::new("wrk");
+        // Whole seconds are all it knows. No answer takes long, but a machine may be busy.
+        wrk.args(["-t", "1", "-d", "1", "--timeout", "30", "-c", connections, "-s"]);
+        let output = run(wrk.arg(script.path().join("asks.lua")).arg(serving.url()), b"");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let count = said.lines().find_map(|line| line.trim().split_once(" requests in "));
+        let count: u64 = count.expect(&said).0.parse().unwrap();
+        assert!(count > 0, "{engine}: {said}");
+        for complaint in ["Socket errors", "Non-2xx"] {
+            assert!(!said.contains(complaint), "{engine}: {said}");
+        }
+        serving.stop();
+    }
 }

@@ -78,7 +78,7 @@ fn every_way_in_works_on_every_engine() {
             [("6", "a b.txt"), (size, "chunked"), (size, "f.bin"), ("6", "g.txt"), ("0", "h.txt")];
         assert_eq!(names, expected, "{engine}");
         let page = client.ask("GET", "/", "Accept: text/html\r\n").text();
-        assert!(page.contains("<form method=\"post\"") && page.contains("<td>chunked<"), "{page}");
+        assert!(page.contains("<form method=\"post\"") && page.contains(">chunked<td"), "{page}");
         for name in ["chunked", "f.bin"] {
             assert!(fs::read(inside.join(name)).unwrap() == large, "{engine}: {name}");
         }

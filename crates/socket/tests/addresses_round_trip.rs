@@ -36,6 +36,10 @@ const READ: &[(&str, &str)] = &[
     ("/run/x.sock", "unix:///run/x.sock"),
     ("./x", "unix://./x"),
     ("a/b:80", "unix://a/b:80"),
+    ("/tmp/a://b", "unix:///tmp/a://b"),
+    ("./tcp:x", "unix://./tcp:x"),
+    ("unix:a://b", "unix://a://b"),
+    (":ssh", "127.0.0.1:22"),
     ("@name", "unix://@name"),
     ("@@name", "unix://@@name"),
     ("@ä b\\x", "unix://@ä b\\x"),
@@ -55,7 +59,37 @@ const REFUSED: &[(&str, &str)] = &[
     ("a\u{7}b:80", "address \"a\\u{7}b:80\": it contains a control character"),
     ("host", "address \"host\": the port is missing (try host:7007)"),
     ("127.0.0.1", "address \"127.0.0.1\": the port is missing (try 127.0.0.1:7007)"),
-    ("host:", "address \"host:\": the port after ':' is missing"),
+    ("host:", "address \"host:\": the port is missing (try host:7007)"),
+    ("http://host", "address \"http://host\": the port is missing (try http://host:80)"),
+    ("ssh", "address \"ssh\": the port is missing (try ssh:7007 or :ssh)"),
+    (":", "address \":\": host and port are missing (try tcp://127.0.0.1:7007)"),
+    ("a b", "address \"a b\": a host name cannot contain ' '"),
+    (
+        "http://h:8000/a/b",
+        "address \"http://h:8000/a/b\": it ends with the port, a path is no part of it \
+      (try http://h:8000)",
+    ),
+    (
+        "http://h/",
+        "address \"http://h/\": it ends with the port, a path is no part of it (try http://h:80)",
+    ),
+    (
+        "tcp:///run/x",
+        "address \"tcp:///run/x\": tcp has a host and a port, not a path (try unix:///run/x)",
+    ),
+    ("udp://@x", "address \"udp://@x\": udp has a host and a port, not a path (try unixgram://@x)"),
+    ("tcp:h:80", "address \"tcp:h:80\": behind a scheme comes :// (try tcp://h:80)"),
+    ("http:/h:80", "address \"http:/h:80\": behind a scheme comes :// (try http://h:80)"),
+    ("vsock:3:70", "address \"vsock:3:70\": behind a scheme comes :// (try vsock://3:70)"),
+    (
+        "unixgram:/run/x",
+        "address \"unixgram:/run/x\": behind a scheme comes :// (try unixgram:///run/x)",
+    ),
+    (
+        "h:80:90",
+        "address \"h:80:90\": there is a ':' too many; IPv6 needs brackets (try [::1]:7007)",
+    ),
+    ("::", "address \"::\": an IPv6 address with a port needs brackets (try [::]:7007)"),
     ("65536", "address \"65536\": port 65536 is not in 0 to 65535"),
     ("host:99999999999", "address \"host:99999999999\": port 99999999999 is not in 0 to 65535"),
     ("host:-1", "address \"host:-1\": \"-1\" is not a port or a known service"),
@@ -223,6 +257,25 @@ fn whatever_can_be_read_reads_back_after_printing() {
 }
 
 #[test]
+fn whatever_cannot_be_read_is_refused_in_a_line_whose_advice_can() {
+    let _watchdog = watchdog(PATIENCE);
+    let mut random = Random::new(2);
+    let mut advised = 0;
+    for _ in 0..200_000 {
+        let text = random.text(PIECES, 7);
+        let Err(error) = text.parse::<Address>() else { continue };
+        let line = error.to_string();
+        assert!(line.starts_with("address \"") && !line.contains(char::is_control), "{line:?}");
+        let Some((_, advice)) = line.rsplit_once(" (try ") else { continue };
+        for advice in advice.strip_suffix(')').expect(&line).split(" or ") {
+            assert!(advice.parse::<Address>().is_ok(), "{line}");
+            advised += 1;
+        }
+    }
+    assert!(advised > 20_000, "only {advised} refusals say what to do");
+}
+
+#[test]
 fn every_place_reads_back_with_every_scheme_that_fits() {
     let inet = [
         Place::Inet(Host::Ip("127.0.0.1".parse().unwrap()), 0),
@@ -233,6 +286,8 @@ fn every_place_reads_back_with_every_scheme_that_fits() {
     let unix = [
         Place::Unix(UnixAddr::Path("/run/x".into())),
         Place::Unix(UnixAddr::Path("x".into())),
+        Place::Unix(UnixAddr::Path("tcp:/x".into())),
+        Place::Unix(UnixAddr::Path("fd:/x://y".into())),
         Place::Unix(UnixAddr::Abstract(b"x".to_vec())),
     ];
     let vsock = [Place::Vsock(2, 7007)];

@@ -5,6 +5,7 @@
 
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod browser;
 pub(crate) mod scripted;
 pub(crate) mod terminal;
 

@@ -42,13 +42,33 @@ pub(crate) fn head(title: &str) -> String {
 /// The end of a page.
 pub(crate) const FOOT: &str = "</html>\n";
 
-const STYLE: &str = ":root{color-scheme:light dark}\
-body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}\
-h1{font-size:1.3rem;overflow-wrap:anywhere}\
-table{border-collapse:collapse;width:100%}\
-td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
-td.n,th.n{text-align:right;white-space:nowrap}\
-code{font-size:.9em;overflow-wrap:anywhere}";
+/// Light and dark as the reader's system has it. Where the screen is narrow, a row of a table stands
+/// as lines below each other: its first cell above the rest, and no headings.
+const STYLE: &str = ":root{color-scheme:light dark;--text:#1f2328;--faint:#59636e;--edge:#d9dee3;\
+--soft:#f4f5f7;--link:#0a55c4;--back:#fff}\
+@media(prefers-color-scheme:dark){:root{--text:#d8dce2;--faint:#9aa4af;--edge:#343a43;\
+--soft:#1f242b;--link:#76aef8;--back:#15181d}}\
+body{font:1rem/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);\
+max-width:54rem;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1rem;margin:2rem 0 0}a{color:var(--link)}\
+code{font:.9em ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%;margin:1rem 0}\
+td,th{padding:.35rem 1rem .35rem 0;text-align:left;vertical-align:baseline;\
+border-bottom:1px solid var(--edge);white-space:nowrap}\
+th{font-weight:600;font-size:.85em;color:var(--faint)}\
+td.w{white-space:normal;overflow-wrap:anywhere;width:99%}\
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
+td:last-child,th:last-child{padding-right:0}\
+td.n,small{color:var(--faint)}small{font-size:.85em}b{font-weight:600}\
+form{padding:1rem 1.2rem;border:1px solid var(--edge);border-radius:.6rem;background:var(--soft)}\
+form p{margin:.6rem 0}input,button{font:inherit;max-width:100%;margin:.2rem 0}\
+button,::file-selector-button{font:inherit;padding:.3rem .9rem;border:1px solid var(--edge);\
+border-radius:.4rem;color:var(--text);background:var(--back);cursor:pointer}\
+button{border-color:var(--link);color:var(--back);background:var(--link);font-weight:600}\
+:focus-visible{outline:2px solid var(--link);outline-offset:2px}\
+@media(max-width:38rem){body{margin:1rem auto}th{display:none}\
+tr{display:flex;flex-wrap:wrap;gap:0 1rem;padding:.5rem 0;border-bottom:1px solid var(--edge)}\
+tr:has(th),td:empty{display:none}td{border:0;padding:0}td.w{width:100%}}";
 
 #[cfg(test)]
 mod tests {

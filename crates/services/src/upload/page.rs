@@ -26,14 +26,14 @@ pub(super) fn send_form(
         "<form method=\"post\" enctype=\"multipart/form-data\">\n\
          <p><input type=\"file\" name=\"file\" multiple required>\n\
          <button>Upload</button>\n\
-         <p>At most {largest} at once. A name that is taken gets a number. From a shell: \
-         <code>curl -T FILE</code> and the address of this page.\n</form>\n"
+         <p><small>At most {largest} at once. A name that is taken gets a number. From a shell: \
+         <code>curl -T FILE</code> and the address of this page.</small>\n</form>\n"
     );
     if !files.is_empty() {
-        body += "<table>\n<tr><th>here already<th class=\"n\">size\n";
+        body += "<h2>Here already</h2>\n<table>\n<tr><th>name<th class=\"n\">size\n";
         for (name, bytes) in files {
             let (name, bytes) = (Escaped(name), size::show(*bytes));
-            body += &format!("<tr><td>{name}<td class=\"n\">{bytes}\n");
+            body += &format!("<tr><td class=\"w\">{name}<td class=\"n\">{bytes}\n");
         }
         body += "</table>\n";
     }
@@ -58,10 +58,13 @@ pub(super) fn send_saved(exchange: &mut Exchange<'_>, saved: &[Saved]) -> io::Re
         let text = lines.collect::<String>();
         return exchange.send(response, text.as_bytes());
     }
-    let mut body = String::from("<table>\n<tr><th>saved as<th class=\"n\">bytes<th>SHA-256\n");
+    let mut body = String::from("<table>\n<tr><th>saved as<th class=\"n\">size\n");
     for Saved { name, size, sha256, .. } in saved {
         let name = Escaped(name);
-        body += &format!("<tr><td>{name}<td class=\"n\">{size}<td><code>{sha256}</code>\n");
+        body += &format!(
+            "<tr><td class=\"w\">{name}<br><small>SHA-256 <code>{sha256}</code></small>\
+             <td class=\"n\">{size} bytes\n"
+        );
     }
     body += "</table>\n<p><a href=\"/\">Upload more</a></p>\n";
     exchange.send_page(response, "Saved", &body)

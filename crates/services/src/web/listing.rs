@@ -61,7 +61,7 @@ impl Listing {
         let mut page = html::head(&title);
         page += "<table>\n<tr><th>name<th class=\"n\">size<th class=\"n\">changed (UTC)\n";
         if !path.below.is_empty() {
-            page += "<tr><td><a href=\"../\">../</a><td><td>\n";
+            page += "<tr><td class=\"w\"><a href=\"../\">../</a><td><td>\n";
         }
         for line in &self.lines {
             line.append_to(&mut page);
@@ -89,7 +89,7 @@ impl Line {
         let size = if self.is_file { size::show(self.size) } else { String::new() };
         let (name, date) = (Escaped(&name), date(self.modified));
         *page += &format!(
-            "<tr><td><a href=\"./{href}{slash}\">{name}{slash}</a>\
+            "<tr><td class=\"w\"><a href=\"./{href}{slash}\">{name}{slash}</a>\
              <td class=\"n\">{size}<td class=\"n\">{date}\n"
         );
     }

@@ -38,7 +38,7 @@ impl Welcome {
         let called = head.host().unwrap_or("localhost");
         let mut body = String::from("<p>A server of Switchboard answers here.</p>\n");
         if !self.links.is_empty() {
-            body += "<table>\n<tr><th>service<th>what it does<th>where<th>try\n";
+            body += "<table>\n<tr><th>service<th>where<th>what it does, and a line to try\n";
         }
         for (name, address) in &self.links {
             body += &line(name, address, called);
@@ -77,8 +77,12 @@ fn line(name: &str, address: &Address, called: &str) -> String {
     let (name, place) = (Escaped(name), Escaped(&place));
     let summary = Escaped(row.map_or("", |row| row.summary));
     let place = match address.scheme {
-        Some(Scheme::Http) => format!("<a href=\"{place}/\">{place}</a>"),
+        Some(Scheme::Http) => format!("<a href=\"{place}/\"><code>{place}/</code></a>"),
         _ => format!("<code>{place}</code>"),
     };
-    format!("<tr><td>{name}<td>{summary}<td>{place}<td><code>{}</code>\n", Escaped(&example))
+    let tried = match example.as_str() {
+        "" => String::new(),
+        example => format!("<br><code>{}</code>", Escaped(example)),
+    };
+    format!("<tr><td><b>{name}</b><td>{place}<td class=\"w\">{summary}{tried}\n")
 }

@@ -208,11 +208,12 @@ impl Address {
             UnixAddr::Abstract(name) => ("@", name.as_slice()),
             UnixAddr::Path(path) => {
                 let name = path.as_os_str().as_bytes();
-                let plain = self.scheme.is_some() || name.contains(&b'/');
-                // A path that begins with the sign of an abstract name would read back as one.
+                // A path that begins with the sign of an abstract name would read back as one, and
+                // one that begins with a word and a colon as something with a scheme.
                 let sign = match name.first() {
                     Some(b'@') => "./",
-                    _ if plain => "",
+                    Some(b'/') => "",
+                    _ if self.scheme.is_some() => "",
                     _ => "unix:",
                 };
                 (sign, name)

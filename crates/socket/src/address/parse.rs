@@ -51,20 +51,49 @@ fn parse(text: &str) -> Result<Address, String> {
     if let Some(which) = text.strip_prefix("fd:") {
         return Ok(Address { scheme: None, place: descriptor(which)? });
     }
-    let (scheme, place) = match text.split_once("://") {
-        Some((word, place)) => (Some(scheme(word)?), place),
-        None => match text.strip_prefix("unix:") {
-            Some(path) => (Some(Scheme::Unix), path),
-            None if text.contains('/') || text.starts_with('@') => (Some(Scheme::Unix), text),
-            None => (None, text),
-        },
-    };
+    let (scheme, place) = split(text)?;
     let place = match scheme {
         Some(Scheme::Unix | Scheme::UnixGram | Scheme::UnixSeq) => unix(place)?,
         Some(Scheme::Vsock) => vsock(place)?,
-        inet_scheme => inet(place, inet_scheme.unwrap_or(Scheme::Tcp))?,
+        inet_scheme => inet(place, inet_scheme)?,
     };
     Ok(Address { scheme, place })
+}
+
+/// The scheme and what stands behind it. What begins as a path is one, whatever follows.
+fn split(text: &str) -> Result<(Option<Scheme>, &str), String> {
+    if text.starts_with(['/', '@']) {
+        return Ok((Some(Scheme::Unix), text));
+    }
+    if let Some(path) = text.strip_prefix("unix:").filter(|rest| !rest.starts_with("//")) {
+        return Ok((Some(Scheme::Unix), path));
+    }
+    match text.split_once("://") {
+        Some((word, place)) if !word.contains('/') => return Ok((Some(scheme(word)?), place)),
+        _ => {}
+    }
+    if let Some((word, rest)) = text.split_once(':')
+        && rest.contains([':', '/'])
+        && let Ok(scheme) = scheme(word)
+    {
+        return Err(half_a_scheme(scheme, rest));
+    }
+    let is_path = text.contains('/');
+    Ok((is_path.then_some(Scheme::Unix), text))
+}
+
+/// What to say to `tcp:host:80` and `unixgram:/x`. (`tcp:80` is a port of a host called "tcp".)
+fn half_a_scheme(scheme: Scheme, rest: &str) -> String {
+    let (word, family) = (scheme.word(), scheme.family());
+    let path = if family == Family::UNIX { rest } else { rest.trim_start_matches('/') };
+    let meant = format!("{word}://{path}");
+    let example = match family {
+        _ if parse(&meant).is_ok() => meant,
+        Family::UNIX => format!("{word}:///tmp/x.sock"),
+        Family::VSOCK => VSOCK_EXAMPLE.into(),
+        _ => format!("{word}://127.0.0.1:7007"),
+    };
+    format!("behind a scheme comes :// (try {example})")
 }
 
 fn scheme(word: &str) -> Result<Scheme, String> {
@@ -105,37 +134,79 @@ fn unix(name: &str) -> Result<Place, String> {
 
 fn vsock(place: &str) -> Result<Place, String> {
     let numbers = place.split_once(':').and_then(|(cid, port)| Some((digits(cid)?, digits(port)?)));
-    let why = "expected a context id and a port, both numbers (try vsock://2:7007)";
-    numbers.map(|(cid, port)| Place::Vsock(cid, port)).ok_or_else(|| why.into())
+    let why = "expected a context id and a port, both numbers";
+    numbers
+        .map(|(cid, port)| Place::Vsock(cid, port))
+        .ok_or_else(|| format!("{why} (try {VSOCK_EXAMPLE})"))
 }
 
-fn inet(place: &str, scheme: Scheme) -> Result<Place, String> {
+const VSOCK_EXAMPLE: &str = "vsock://2:7007";
+
+fn inet(place: &str, given: Option<Scheme>) -> Result<Place, String> {
+    let scheme = given.unwrap_or(Scheme::Tcp);
     let loopback = match scheme.family() {
         Family::INET6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
-    if place.is_empty() {
+    if place.is_empty() || place == ":" {
         let word = scheme.word();
         return Err(format!("host and port are missing (try {word}://127.0.0.1:7007)"));
+    }
+    if place.starts_with(['/', '@']) {
+        return Err(no_path(place, scheme));
+    }
+    if let Some((before, _)) = place.split_once('/') {
+        // An address of a page, copied from a browser.
+        let port = if before.ends_with(|last: char| last.is_ascii_digit()) { "" } else { ":80" };
+        let meant = format!("{}://{before}{port}", scheme.word());
+        return Err(match parse(&meant) {
+            Ok(_) => format!("it ends with the port, a path is no part of it (try {meant})"),
+            Err(why) => why,
+        });
     }
     if place.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Place::Inet(Host::Ip(loopback), port(place, scheme.kind())?));
     }
     if let Some(rest) = place.strip_prefix('[') {
-        return bracketed(rest, scheme);
+        return bracketed(rest, given);
     }
     let Some((name, number)) = place.rsplit_once(':') else {
-        return Err(format!("the port is missing (try {place}:7007)"));
+        return Err(match host(place) {
+            Ok(host) => no_port(&host.to_string(), given),
+            Err(why) => why,
+        });
     };
     if name.contains(':') {
         return Err(unbracketed(place, name, number));
     }
     let host = if name.is_empty() { Host::Ip(loopback) } else { host(name)? };
-    Ok(Place::Inet(host, port(number, scheme.kind())?))
+    match number {
+        "" => Err(no_port(name, given)),
+        number => Ok(Place::Inet(host, port(number, scheme.kind())?)),
+    }
+}
+
+/// What to say to a host without a port; a name may be meant as the service it also is.
+fn no_port(host: &str, given: Option<Scheme>) -> String {
+    let kind = given.unwrap_or(Scheme::Tcp).kind();
+    let front = given.map_or(String::new(), |scheme| format!("{}://", scheme.word()));
+    let usual = if given == Some(Scheme::Http) { 80 } else { 7007 };
+    let service = match service_port(host, kind) {
+        Some(_) => format!(" or {front}:{host}"),
+        None => String::new(),
+    };
+    format!("the port is missing (try {front}{host}:{usual}{service})")
+}
+
+/// What to say to `tcp:///run/x`.
+fn no_path(path: &str, scheme: Scheme) -> String {
+    let word = if scheme.kind() == Type::DGRAM { "unixgram" } else { "unix" };
+    let path = if path.trim_start_matches(['/', '@']).is_empty() { "/tmp/x.sock" } else { path };
+    format!("{} has a host and a port, not a path (try {word}://{path})", scheme.word())
 }
 
 /// The rest of `[IPv6]:port` after its first bracket.
-fn bracketed(rest: &str, scheme: Scheme) -> Result<Place, String> {
+fn bracketed(rest: &str, given: Option<Scheme>) -> Result<Place, String> {
     let Some((inside, after)) = rest.split_once(']') else {
         return Err("the closing bracket is missing (try [::1]:7007)".into());
     };
@@ -152,19 +223,21 @@ fn bracketed(rest: &str, scheme: Scheme) -> Result<Place, String> {
         None => Host::Ip(IpAddr::V6(ip)),
     };
     match after.strip_prefix(':') {
-        Some(number) => Ok(Place::Inet(host, port(number, scheme.kind())?)),
-        None => Err(format!("the port is missing (try [{inside}]:7007)")),
+        None | Some("") => Err(no_port(&format!("[{inside}]"), given)),
+        Some(number) => {
+            let kind = given.unwrap_or(Scheme::Tcp).kind();
+            Ok(Place::Inet(host, port(number, kind)?))
+        }
     }
 }
 
-/// What to say to `::1:80`, which may mean two things.
+/// What to say to `::1:80`, which may mean two things, and to what has too many colons.
 fn unbracketed(place: &str, name: &str, number: &str) -> String {
-    let bare = name.split('%').next().unwrap_or(name);
-    let try_this = match bare.parse::<Ipv6Addr>() {
-        Ok(_) if !number.is_empty() => format!("[{name}]:{number}"),
-        _ => format!("[{}]:7007", place.trim_end_matches(':')),
-    };
-    format!("an IPv6 address with a port needs brackets (try {try_this})")
+    let meant = [format!("[{name}]:{number}"), format!("[{place}]:7007"), format!("[{name}]:7007")];
+    match meant.iter().find(|meant| parse(meant).is_ok()) {
+        Some(meant) => format!("an IPv6 address with a port needs brackets (try {meant})"),
+        None => "there is a ':' too many; IPv6 needs brackets (try [::1]:7007)".into(),
+    }
 }
 
 fn host(name: &str) -> Result<Host, String> {
@@ -179,9 +252,6 @@ fn host(name: &str) -> Result<Host, String> {
 }
 
 fn port(text: &str, kind: Type) -> Result<u16, String> {
-    if text.is_empty() {
-        return Err("the port after ':' is missing".into());
-    }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| format!("port {text} is not in 0 to 65535"));
     }
