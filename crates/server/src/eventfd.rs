@@ -1,5 +1,5 @@
-//! A descriptor that is readable from when it is filled until it is drained: `eventfd(2)`, made when
-//! it is first needed.
+//! A descriptor that is readable from when it is filled until it is drained: `eventfd(2)`, made
+//! when it is first needed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,8 +1,8 @@
 //! A flag that a poll can wait for.
 //!
 //! Set from any thread, seen by everyone who polls its descriptor, for as long as nobody clears it.
-//! The descriptor is made when somebody first polls; until then a latch is one bit, so that making a
-//! server cannot fail for want of descriptors.
+//! The descriptor is made when somebody first polls; until then a latch is one bit, so that making
+//! a server cannot fail for want of descriptors.
 //!
 //! Whoever clears one does this, and cannot miss what is done after the second step:
 //!
@@ -59,8 +59,8 @@ impl Latch {
         self.set.load(SeqCst) || shared()
     }
 
-    /// Makes it unset. What was set before this call has returned may be lost, so look for the cause
-    /// after it.
+    /// Makes it unset. What was set before this call has returned may be lost, so look for the
+    /// cause after it.
     pub(crate) fn clear(&self) {
         // In this order: a latch that was left set with nothing to read would never wake anybody
         // again. The other way round it is only readable for nothing, once.
