@@ -34,8 +34,8 @@ fn whatever_opens_wakes_it() {
     });
 }
 
-/// A handler sets itself a limit just when the patrol goes to sleep, and ends. What opens after that
-/// still wakes it.
+/// A handler sets itself a limit just when the patrol goes to sleep, and ends. What opens after
+/// that still wakes it.
 #[test]
 fn one_that_was_woken_for_nothing_can_be_woken_again() {
     explore(3, || {

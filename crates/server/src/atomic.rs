@@ -2,8 +2,8 @@
 //!
 //! The files whose every order of events matters (`places.rs`, `latch.rs`, `waiting.rs`,
 //! `patrol.rs`) take atomics, locks and the eventfd from here and from `eventfd.rs` and from
-//! nowhere else. The models (`models/` at the root of the repository) compile the same files with another
-//! `atomic` and another `eventfd` of the same shape, which try every order.
+//! nowhere else. The models (`models/` at the root of the repository) compile the same files with
+//! another `atomic` and another `eventfd` of the same shape, which try every order.
 //!
 //! All of them use sequentially consistent operations only: two parties tell each other something
 //! by "write mine, then look at yours", and nothing weaker keeps that. The models assume it.

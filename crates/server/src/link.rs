@@ -42,7 +42,8 @@ pub(crate) struct Slot {
     pub(crate) at: usize,
 }
 
-/// How many words a link has: what its handler waits for, and until when; and whether it was cut off, so that every call on it fails from now on.
+/// How many words a link has: what its handler waits for, and until when; and whether it was cut
+/// off, so that every call on it fails from now on.
 pub(crate) const WORDS: usize = 2;
 
 /// The most that is read and thrown away when a connection is closed with input unread.

@@ -355,9 +355,9 @@ impl fmt::Debug for Server {
 }
 
 /// How many connections the descriptors that this process may open are enough for, with a sixteenth
-/// of them left to handlers and to the server itself. More would not fail, since an accept without a
-/// descriptor is waited out; but the limit per address is a share of the whole, and a share of what
-/// cannot be had protects nobody. `getrlimit(2)`.
+/// of them left to handlers and to the server itself. More would not fail, since an accept without
+/// a descriptor is waited out; but the limit per address is a share of the whole, and a share of
+/// what cannot be had protects nobody. `getrlimit(2)`.
 fn affordable_connections() -> usize {
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(allowed - allowed / 16).unwrap_or(usize::MAX)

@@ -1,12 +1,13 @@
-//! Row 31 of the faults: workers are killed one after the other while clients are being served. Each
-//! takes only its own connections with it, another one takes its place, and nothing of it is left.
+//! Row 31 of the faults: workers are killed one after the other while clients are being served.
+//! Each takes only its own connections with it, another one takes its place, and nothing of it is
+//! left.
 //!
 //! A few kills are enough to see that; for a siege of ten minutes, a kill each second, on all
 //! engines at once:
 //!
 //! ```sh
-//! SWITCHBOARD_TEST_KILLS=600 SWITCHBOARD_TEST_PATIENCE=900 \
-//!     cargo test --release -p switchboard --test workers_under_fire -- --nocapture --test-threads=4
+//! SWITCHBOARD_TEST_KILLS=600 SWITCHBOARD_TEST_PATIENCE=1500 \
+//!     cargo test -p switchboard --test workers_under_fire -- --nocapture --test-threads=4
 //! ```
 //! It then says how long the others took to begin. That is told, not tested: it is a matter of the
 //! machine.
@@ -106,8 +107,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Waits until `deaths` have died and there is a worker for each of them beside the first ones; says
-/// how long the last of those took to come.
+/// Waits until `deaths` have died and there is a worker for each of them beside the first ones;
+/// says how long the last of those took to come.
 fn replaced(lives: &Lives, deaths: usize) -> Duration {
     let end = Instant::now() + Duration::from_secs(20);
     loop {

@@ -69,8 +69,8 @@ fn a_connection_destroyed_from_outside_ends_alone(engine: Engine) {
     });
 }
 
-/// A filter of the kernel's for this process's own network: every packet of a connection is answered
-/// with a reset, but for resets.
+/// A filter of the kernel's for this process's own network: every packet of a connection is
+/// answered with a reset, but for resets.
 const FILTER: &str = "table inet wire {
     chain input {
         type filter hook input priority 0
