@@ -21,30 +21,34 @@ impl Driver for Core {
         operation: &mut Operation<'_>,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        // The two that every message takes, where nothing special is the case.
-        if let Some(me) = self.scheduler.running()
-            && !me.is_doomed()
-            && matches!(deadline, Deadline::Never | Deadline::After(_))
-        {
-            match operation {
-                Operation::Recv { buffer, flags } => {
-                    return self.reactor.recv(self, me, target, buffer, *flags, deadline);
-                }
-                Operation::Send { bytes, flags } => {
-                    let mut send = Operation::Send { bytes, flags: *flags };
-                    match send.attempt(target.fd, Waiting::Refused) {
-                        Ok(count) => {
-                            self.scheduler.spend(me);
-                            return Ok(count);
-                        }
-                        Err(error) if after(&error) == After::Fail => return Err(error),
-                        Err(_) => {}
-                    }
-                }
-                _ => {}
-            }
+        let Some(me) = self.scheduler.running() else {
+            return without_waiting(target, operation, deadline);
+        };
+        if me.is_doomed() {
+            return Err(self.refusal(me));
         }
-        self.perform_rarer(target, operation, deadline)
+        if let Deadline::At(moment) = deadline
+            && moment <= Instant::now()
+        {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.reactor.perform(self, me, target, operation, deadline)
+    }
+
+    #[inline]
+    fn recv(&self, target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.recv(self, me, target, buffer, deadline),
+            None => self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline),
+        }
+    }
+
+    #[inline]
+    fn send(&self, target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.send(self, me, target, bytes, deadline),
+            None => self.perform(target, &mut Operation::Send { bytes, flags: 0 }, deadline),
+        }
     }
 
     fn wait_any(&self, watches: &mut [Watch<'_>], deadline: Deadline) -> io::Result<()> {
@@ -73,26 +77,12 @@ impl Driver for Core {
 }
 
 impl Core {
-    /// Everything else.
-    #[inline(never)]
-    fn perform_rarer(
-        &self,
-        target: Target<'_>,
-        operation: &mut Operation<'_>,
-        deadline: Deadline,
-    ) -> io::Result<usize> {
-        let Some(me) = self.scheduler.running() else {
-            return without_waiting(target, operation, deadline);
-        };
-        if me.is_doomed() {
-            return Err(self.refusal(me));
-        }
-        if let Deadline::At(moment) = deadline
-            && moment <= Instant::now()
-        {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.reactor.perform(self, me, target, operation, deadline)
+    /// The running coroutine, where its call may be made at once and may wait.
+    #[inline]
+    fn caller_who_may(&self, deadline: Deadline) -> Option<SlotRef> {
+        let me = self.scheduler.running()?;
+        let waits = matches!(deadline, Deadline::Never | Deadline::After(_));
+        (waits && !me.is_doomed()).then_some(me)
     }
 
     /// The error of a call that is not made, because its coroutine is cancelled or unwinding.

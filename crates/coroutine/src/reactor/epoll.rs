@@ -102,7 +102,7 @@ impl Epoll {
         let word = self.worker | u64::from(entry.generation.get());
         entry.begin(word);
         entry.always_ready.set(always_ready);
-        target.memory.store(word, Ordering::Relaxed);
+        target.memory().store(word, Ordering::Relaxed);
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Epoll {
 /// Whether the target is registered as what its entry says.
 #[inline]
 pub(super) fn knows(entry: &Registration, target: Target<'_>) -> bool {
-    let word = target.memory.load(Ordering::Relaxed);
+    let word = target.memory().load(Ordering::Relaxed);
     word == entry.word.get() && word != 0
 }
 

@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use socket::seam::{Operation, Target, Waiting, Watch, is_pending};
+use socket::seam::{Operation, Target, Waiting, Watch, is_pending, try_recv, try_send};
 use socket::{Deadline, Interest, Poll, poll};
 
 use super::attempt::attempt;
@@ -27,26 +27,24 @@ const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
 
 impl Epoll {
     /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits
-    /// most often, by the shortest way.
+    /// most often, by the shortest way. For a deadline that lets it wait.
+    #[inline]
     pub(crate) fn recv(
         &self,
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
         buffer: &mut [u8],
-        flags: i32,
         deadline: Deadline,
     ) -> io::Result<usize> {
         let entry = self.registrations.of(target.fd);
-        let plain = flags == 0 && !buffer.is_empty();
         let mut end = None;
         loop {
             let known = knows(entry, target);
-            if !(plain && known && entry.drained.get()) {
-                let mut recv = Operation::Recv { buffer: &mut *buffer, flags };
-                match recv.attempt(target.fd, Waiting::Refused) {
+            if !(known && entry.drained.get()) {
+                match try_recv(target.fd, buffer) {
                     Ok(count) => {
-                        if plain && known && (1..buffer.len()).contains(&count) {
+                        if known && (1..buffer.len()).contains(&count) {
                             entry.note_short_read(target.fd);
                         }
                         core.scheduler.spend(me);
@@ -69,6 +67,29 @@ impl Epoll {
                     .waiters
                     .during(me, READ, || core.scheduler.park(me, end, waits_for, Ends::Event)),
             )?;
+        }
+    }
+
+    /// Sends, by the shortest way where it need not wait. For a deadline that would let it.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        match try_send(target.fd, bytes) {
+            Err(error) if after(&error) == After::Fail => Err(error),
+            Err(_) => {
+                let mut operation = Operation::Send { bytes, flags: 0 };
+                self.perform(core, me, target, &mut operation, deadline)
+            }
+            done => {
+                core.scheduler.spend(me);
+                done
+            }
         }
     }
 
