@@ -8,8 +8,9 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use socket::Deadline;
-use socket::seam::{Driver, Operation, Target, Waiting, Watch, is_pending};
+use socket::seam::{Buffer, Driver, Operation, Target, Waiting, Watch, is_pending};
 
+use crate::memory::{Lent, Own};
 use crate::slot::{SlotRef, WaitsFor};
 use crate::suspend::{Ends, Resumed};
 use crate::worker::Core;
@@ -38,8 +39,24 @@ impl Driver for Core {
     #[inline]
     fn recv(&self, target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
         match self.caller_who_may(deadline) {
-            Some(me) => self.reactor.recv(self, me, target, buffer, deadline),
-            None => self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline),
+            Some(me) => self.reactor.recv(self, me, target, &mut Own(buffer), deadline),
+            None => self.recv_specially(target, buffer, deadline),
+        }
+    }
+
+    #[inline]
+    fn recv_lent(
+        &self,
+        target: Target<'_>,
+        buffer: &mut Option<Buffer>,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.recv(self, me, target, &mut self.lent(buffer), deadline),
+            None => {
+                let buffer = &mut buffer.get_or_insert_with(|| self.stock.take())[..];
+                self.recv_specially(target, buffer, deadline)
+            }
         }
     }
 
@@ -47,7 +64,7 @@ impl Driver for Core {
     fn send(&self, target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
         match self.caller_who_may(deadline) {
             Some(me) => self.reactor.send(self, me, target, bytes, deadline),
-            None => self.perform(target, &mut Operation::Send { bytes, flags: 0 }, deadline),
+            None => self.send_specially(target, bytes, deadline),
         }
     }
 
@@ -77,6 +94,32 @@ impl Driver for Core {
 }
 
 impl Core {
+    #[cold]
+    #[inline(never)]
+    fn send_specially(
+        &self,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        self.perform(target, &mut Operation::Send { bytes, flags: 0 }, deadline)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_specially(
+        &self,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
+    }
+
+    fn lent<'a>(&'a self, buffer: &'a mut Option<Buffer>) -> Lent<'a> {
+        Lent { buffer, stock: &self.stock }
+    }
+
     /// The running coroutine, where its call may be made at once and may wait.
     #[inline]
     fn caller_who_may(&self, deadline: Deadline) -> Option<SlotRef> {

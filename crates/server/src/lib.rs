@@ -63,7 +63,7 @@ mod switches;
 mod teller;
 mod to_address;
 
-pub use connection::{Connection, Writer};
+pub use connection::{Answer, Connection, Writer};
 pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
 pub use coroutine::{blocking, sleep, spawn};

@@ -109,16 +109,19 @@ impl Link {
         }
     }
 
-    /// The handler is about to wait, until `until` at the latest. Whoever changes the server's
+    /// The handler is about to wait, until `until` at the latest, which is at most [`NEVER`]. Whoever changes the server's
     /// state looks at the word afterwards, and the handler looks at the server's state after
     /// this, so neither can miss the other.
+    #[inline]
     pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
-        self.word().store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
+        self.word().store(until << STATE_BITS | waiting as u64, SeqCst);
     }
 
     /// The handler goes on; why its waiting was ended, if it was.
+    #[inline]
     pub(crate) fn resume(&self) -> Option<Ending> {
         match self.word().swap(WORKING, SeqCst) & STATE {
+            state if state <= Waiting::Between as u64 => None,
             state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
             state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
             state if state == Ending::Drained as u64 => Some(Ending::Drained),
@@ -127,6 +130,7 @@ impl Link {
     }
 
     /// Whether it was cut off.
+    #[inline]
     pub(crate) fn is_cut(&self) -> bool {
         self.cut_word().load(SeqCst) != 0
     }

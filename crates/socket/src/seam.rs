@@ -68,6 +68,20 @@ pub trait Driver {
         self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
     }
 
+    /// [`recv`](Driver::recv), into a buffer that the driver may take away while the caller waits,
+    /// and then has to put there again, the same or another.
+    ///
+    /// # Errors
+    /// As [`perform`](Driver::perform).
+    fn recv_lent(
+        &self,
+        target: Target<'_>,
+        buffer: &mut Option<Buffer>,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        self.recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline)
+    }
+
     /// [`Operation::Send`] without flags, by a way of its own.
     ///
     /// # Errors
@@ -94,6 +108,13 @@ pub trait Driver {
     /// given away. It may be the word of another thread's driver, and another driver may be told.
     fn forget(&self, memory: u64);
 }
+
+/// The memory of one receive, see [`recv_lent`].
+pub type Buffer = Box<[u8; BUFFER_BYTES]>;
+
+/// Bytes of a [`Buffer`]: what most messages fit into, and enough for the system calls of a bulk
+/// transfer not to matter.
+pub const BUFFER_BYTES: usize = 16 * 1024;
 
 /// The descriptor of an operation, with what drivers keep about it. Two words, so that it is passed
 /// in registers.
@@ -203,11 +224,37 @@ pub fn recv(target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Re
     }
 }
 
-/// [`Operation::Send`] without flags, as [`recv`].
+/// [`recv`], into a buffer that is there when something has been received. While the caller waits it
+/// may be elsewhere: ten thousand connections that wait for their peers need not have ten thousand
+/// buffers, and what is lent again is still in the processor's cache.
 ///
 /// # Errors
 /// As [`perform`].
 #[inline]
+pub fn recv_lent(
+    target: Target<'_>,
+    buffer: &mut Option<Buffer>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    match DRIVER.get() {
+        Some(driver) => driver.recv_lent(target, buffer, deadline),
+        None => recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline),
+    }
+}
+
+/// A buffer of zeros.
+#[must_use]
+pub fn new_buffer() -> Buffer {
+    // By way of a vector, which is not made on the stack first.
+    let bytes = vec![0; BUFFER_BYTES].into_boxed_slice();
+    bytes.try_into().expect("it has so many bytes")
+}
+
+/// [`Operation::Send`] without flags, as [`recv`].
+///
+/// # Errors
+/// As [`perform`].
+#[inline(always)]
 pub fn send(target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
     match DRIVER.get() {
         Some(driver) => driver.send(target, bytes, deadline),

@@ -15,8 +15,9 @@ use super::attempt::attempt;
 use super::epoll::{Epoll, knows};
 use super::registration::Registration;
 use super::waiters::{Joined, READ, WRITE};
-use crate::clock::{self, Moment};
+use crate::clock::{self, Moment, NEVER};
 use crate::driver::{After, after, outcome};
+use crate::memory::Memory;
 use crate::slot::{SlotRef, WaitsFor};
 use crate::suspend::{Ends, Resumed};
 use crate::worker::Core;
@@ -34,17 +35,48 @@ impl Epoll {
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
-        buffer: &mut [u8],
+        memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        let entry = self.registrations.of(target.fd);
+        match deadline {
+            Deadline::Never => self.receive(core, me, target, memory, || NEVER),
+            limited => self.recv_within(core, me, target, memory, limited),
+        }
+    }
+
+    #[inline(never)]
+    fn recv_within(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        // Asked once, when it first has to wait.
         let mut end = None;
+        let end = || *end.get_or_insert_with(|| core.clock.moment(deadline));
+        self.receive(core, me, target, memory, end)
+    }
+
+    #[inline(always)]
+    fn receive(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        mut end: impl FnMut() -> Moment,
+    ) -> io::Result<usize> {
+        let entry = self.registrations.of(target.fd);
         loop {
             let known = knows(entry, target);
             if !(known && entry.drained.get()) {
+                let buffer = memory.lend();
+                let room = buffer.len();
                 match try_recv(target.fd, buffer) {
                     Ok(count) => {
-                        if known && (1..buffer.len()).contains(&count) {
+                        if known && count.wrapping_sub(1) < room - 1 {
                             entry.note_short_read(target.fd);
                         }
                         core.scheduler.spend(me);
@@ -57,16 +89,13 @@ impl Epoll {
                     },
                 }
             }
+            memory.take_back();
             if !known {
                 self.register_anew(entry, target)?;
             }
-            let end = *end.get_or_insert_with(|| core.clock.moment(deadline));
             let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
-            outcome(
-                entry
-                    .waiters
-                    .during(me, READ, || core.scheduler.park(me, end, waits_for, Ends::Event)),
-            )?;
+            let park = || core.scheduler.park(me, end(), waits_for, Ends::Event);
+            outcome(entry.waiters.while_reading(me, park))?;
         }
     }
 
@@ -81,16 +110,30 @@ impl Epoll {
         deadline: Deadline,
     ) -> io::Result<usize> {
         match try_send(target.fd, bytes) {
-            Err(error) if after(&error) == After::Fail => Err(error),
-            Err(_) => {
-                let mut operation = Operation::Send { bytes, flags: 0 };
-                self.perform(core, me, target, &mut operation, deadline)
-            }
-            done => {
+            Ok(count) => {
                 core.scheduler.spend(me);
-                done
+                Ok(count)
             }
+            Err(error) => self.send_after(core, me, target, bytes, deadline, error),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_after(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+        error: io::Error,
+    ) -> io::Result<usize> {
+        if after(&error) == After::Fail {
+            return Err(error);
+        }
+        let mut operation = Operation::Send { bytes, flags: 0 };
+        self.perform(core, me, target, &mut operation, deadline)
     }
 
     /// Performs `operation` for the running coroutine `me`.
