@@ -30,6 +30,8 @@ pub(crate) struct Arguments {
     pub(crate) closes: usize,
     /// Sends and receives that the pair cell counts instructions of, and twice that.
     pub(crate) pairs: u64,
+    /// Messages of each connection in the instructions cell, and twice that.
+    pub(crate) rounds: usize,
     /// Size of the file that the sendfile cell sends.
     pub(crate) file_bytes: u64,
     /// Empty: all.
@@ -46,6 +48,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Family {
     Start,
     Pair,
+    Instructions,
     Shortage,
     Echo,
     Accept,
@@ -58,6 +61,7 @@ pub(crate) enum Family {
 const FAMILIES: &[(&str, Family)] = &[
     ("start", Family::Start),
     ("pair", Family::Pair),
+    ("instructions", Family::Instructions),
     ("shortage", Family::Shortage),
     ("echo", Family::Echo),
     ("accept", Family::Accept),
@@ -124,6 +128,7 @@ impl Arguments {
             window: Duration::from_millis(choose(2000, 300)),
             closes: choose(10, 1) as usize,
             pairs: choose(10_000, 1000),
+            rounds: choose(200, 20) as usize,
             file_bytes: choose(1 << 30, 64 << 20),
             peers: Vec::new(),
             reference: REFERENCE.to_owned(),
@@ -145,6 +150,7 @@ switchboard-bench: the product beside its peers, on this machine
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls
+  instructions  of a server for one message, counted by callgrind
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
   all        all of these

@@ -1,6 +1,6 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`), how it
+//! `pair.rs`, `instructions.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`), how it
 //! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
 //! README.md.
 //!
@@ -18,6 +18,7 @@ mod cost;
 mod datagrams;
 mod echo;
 mod environment;
+mod instructions;
 mod iperf;
 mod isolation;
 mod load;
@@ -97,6 +98,9 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     }
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;
+    }
+    if arguments.cells.contains(&Family::Instructions) {
+        all &= instructions::run(arguments, &isolation, &contestants, &mut report)?;
     }
     if arguments.cells.contains(&Family::Shortage) {
         all &= shortage::run(arguments, &isolation, &contestants, &mut report)?;

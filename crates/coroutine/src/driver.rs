@@ -8,8 +8,9 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use socket::Deadline;
-use socket::seam::{Driver, Operation, Target, Waiting, Watch, is_pending};
+use socket::seam::{Buffer, Driver, Operation, Target, Waiting, Watch, is_pending};
 
+use crate::memory::{Lent, Own};
 use crate::slot::{SlotRef, WaitsFor};
 use crate::suspend::{Ends, Resumed};
 use crate::worker::Core;
@@ -21,30 +22,50 @@ impl Driver for Core {
         operation: &mut Operation<'_>,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        // The two that every message takes, where nothing special is the case.
-        if let Some(me) = self.scheduler.running()
-            && !me.is_doomed()
-            && matches!(deadline, Deadline::Never | Deadline::After(_))
+        let Some(me) = self.scheduler.running() else {
+            return without_waiting(target, operation, deadline);
+        };
+        if me.is_doomed() {
+            return Err(self.refusal(me));
+        }
+        if let Deadline::At(moment) = deadline
+            && moment <= Instant::now()
         {
-            match operation {
-                Operation::Recv { buffer, flags } => {
-                    return self.reactor.recv(self, me, target, buffer, *flags, deadline);
-                }
-                Operation::Send { bytes, flags } => {
-                    let mut send = Operation::Send { bytes, flags: *flags };
-                    match send.attempt(target.fd, Waiting::Refused) {
-                        Ok(count) => {
-                            self.scheduler.spend(me);
-                            return Ok(count);
-                        }
-                        Err(error) if after(&error) == After::Fail => return Err(error),
-                        Err(_) => {}
-                    }
-                }
-                _ => {}
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.reactor.perform(self, me, target, operation, deadline)
+    }
+
+    #[inline]
+    fn recv(&self, target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.recv(self, me, target, &mut Own(buffer), deadline),
+            None => self.recv_specially(target, buffer, deadline),
+        }
+    }
+
+    #[inline]
+    fn recv_lent(
+        &self,
+        target: Target<'_>,
+        buffer: &mut Option<Buffer>,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.recv(self, me, target, &mut self.lent(buffer), deadline),
+            None => {
+                let buffer = &mut buffer.get_or_insert_with(|| self.stock.take())[..];
+                self.recv_specially(target, buffer, deadline)
             }
         }
-        self.perform_rarer(target, operation, deadline)
+    }
+
+    #[inline]
+    fn send(&self, target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+        match self.caller_who_may(deadline) {
+            Some(me) => self.reactor.send(self, me, target, bytes, deadline),
+            None => self.send_specially(target, bytes, deadline),
+        }
     }
 
     fn wait_any(&self, watches: &mut [Watch<'_>], deadline: Deadline) -> io::Result<()> {
@@ -73,26 +94,38 @@ impl Driver for Core {
 }
 
 impl Core {
-    /// Everything else.
+    #[cold]
     #[inline(never)]
-    fn perform_rarer(
+    fn send_specially(
         &self,
         target: Target<'_>,
-        operation: &mut Operation<'_>,
+        bytes: &[u8],
         deadline: Deadline,
     ) -> io::Result<usize> {
-        let Some(me) = self.scheduler.running() else {
-            return without_waiting(target, operation, deadline);
-        };
-        if me.is_doomed() {
-            return Err(self.refusal(me));
-        }
-        if let Deadline::At(moment) = deadline
-            && moment <= Instant::now()
-        {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.reactor.perform(self, me, target, operation, deadline)
+        self.perform(target, &mut Operation::Send { bytes, flags: 0 }, deadline)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_specially(
+        &self,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
+    }
+
+    fn lent<'a>(&'a self, buffer: &'a mut Option<Buffer>) -> Lent<'a> {
+        Lent { buffer, stock: &self.stock }
+    }
+
+    /// The running coroutine, where its call may be made at once and may wait.
+    #[inline]
+    fn caller_who_may(&self, deadline: Deadline) -> Option<SlotRef> {
+        let me = self.scheduler.running()?;
+        let waits = matches!(deadline, Deadline::Never | Deadline::After(_));
+        (waits && !me.is_doomed()).then_some(me)
     }
 
     /// The error of a call that is not made, because its coroutine is cancelled or unwinding.

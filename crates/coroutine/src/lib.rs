@@ -52,6 +52,7 @@ mod forced;
 mod join;
 mod list;
 mod mailbox;
+mod memory;
 mod parker;
 mod reactor;
 mod remote;

@@ -31,6 +31,7 @@ use crate::blocking::Lease;
 use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
+use crate::memory::Stock;
 use crate::reactor::Reactor;
 use crate::remote::{Letter, Remote, Shared};
 use crate::scheduler::Scheduler;
@@ -88,6 +89,7 @@ impl Worker {
             reactor: Reactor::new(shared.bell())?,
             shared,
             clock: Clock::new(),
+            stock: Stock::default(),
             phase: Cell::new(Phase::Running),
             letters: RefCell::default(),
             backlog: RefCell::default(),
@@ -160,6 +162,7 @@ pub(crate) struct Core {
     pub(crate) reactor: Reactor,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
+    pub(crate) stock: Stock,
     phase: Cell<Phase>,
     letters: RefCell<Vec<Letter>>,
     /// Spawned from elsewhere while there was no stack.

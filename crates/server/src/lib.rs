@@ -68,7 +68,7 @@ mod teller;
 mod to_address;
 mod waiting;
 
-pub use connection::{Connection, Writer};
+pub use connection::{Answer, Connection, Writer};
 pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
 pub use coroutine::{blocking, sleep, spawn};

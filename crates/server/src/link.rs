@@ -80,16 +80,19 @@ impl Link {
     }
 
     /// The handler is about to wait, until `until` at the latest.
+    #[inline]
     pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
         waiting::begin(self.word(), waiting, until);
     }
 
     /// The handler goes on; why its waiting was ended, if it was.
+    #[inline]
     pub(crate) fn resume(&self) -> Option<Ending> {
         waiting::resume(self.word())
     }
 
     /// Whether it was cut off.
+    #[inline]
     pub(crate) fn is_cut(&self) -> bool {
         self.cut_word().load(SeqCst) != 0
     }

@@ -100,6 +100,7 @@ pub(crate) fn milliseconds(limit: Option<Duration>) -> u64 {
 const TICK: u64 = 10;
 
 /// The time in milliseconds, on the kernel's cheap clock, which moves once a tick.
+#[inline]
 pub(crate) fn now() -> u64 {
     let now = coarse_time();
     now.as_secs() * 1_000 + u64::from(now.subsec_millis())
@@ -227,6 +228,7 @@ impl Running {
     }
 
     /// Whether the server takes no more connections.
+    #[inline]
     pub(crate) fn is_draining(&self) -> bool {
         self.words[DRAINING].load(SeqCst) != 0
     }

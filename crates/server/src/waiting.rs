@@ -49,16 +49,18 @@ const STATE: u64 = (1 << STATE_BITS) - 1;
 /// The latest moment that fits: never.
 pub(crate) const NEVER: u64 = u64::MAX >> STATE_BITS;
 
-/// The handler is about to wait, until `until` at the latest, in milliseconds.
+/// The handler is about to wait, until `until` at the latest, in milliseconds and at most
+/// [`NEVER`].
 #[inline]
 pub(crate) fn begin(word: &AtomicU64, waiting: Waiting, until: u64) {
-    word.store(until.min(NEVER) << STATE_BITS | waiting as u64, SeqCst);
+    word.store(until << STATE_BITS | waiting as u64, SeqCst);
 }
 
 /// The handler goes on; why its waiting was ended, if it was.
 #[inline]
 pub(crate) fn resume(word: &AtomicU64) -> Option<Ending> {
     match word.swap(WORKING, SeqCst) & STATE {
+        state if state <= Waiting::Between as u64 => None,
         state if state == Ending::Overdue as u64 => Some(Ending::Overdue),
         state if state == Ending::LetGo as u64 => Some(Ending::LetGo),
         state if state == Ending::Drained as u64 => Some(Ending::Drained),

@@ -2,9 +2,9 @@
 //!
 //! Bytes are not looked at, counted or framed. On UDP each datagram is answered with the same
 //! datagram, an empty one too. What it deliberately does not do: keep anything. It reads no further
-//! than its buffer before the peer has taken what came before.
+//! than the connection's buffer before the peer has taken what came before.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use switchboard::socket::Scheme;
 use switchboard::{Connection, Handler, Service};
@@ -31,10 +31,6 @@ $ echo
 ",
 };
 
-/// How much is read at once: large enough that the system calls of a bulk transfer do not matter,
-/// small enough for the smallest stack a handler may run on.
-const BUFFER_BYTES: usize = 16 * 1024;
-
 fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
     Ok(Box::new(Echo))
 }
@@ -56,10 +52,8 @@ impl Handler for Echo {
         if let Some(packet) = connection.packet().map(<[u8]>::to_vec) {
             return connection.reply(&packet);
         }
-        let mut buffer = [0; BUFFER_BYTES];
         while connection.next_request()? {
-            let count = connection.read(&mut buffer)?;
-            connection.write_all(&buffer[..count])?;
+            connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
         }
         Ok(())
     }

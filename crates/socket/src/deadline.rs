@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 /// Only differences mean something: it counts from some moment in the past. `clock_gettime(2)`,
 /// `CLOCK_MONOTONIC_COARSE`.
 #[must_use]
+#[inline]
 pub fn coarse_time() -> Duration {
     crate::sys::call::clock_monotonic_coarse()
 }

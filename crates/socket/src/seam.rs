@@ -1,16 +1,22 @@
 //! The seam: a socket blocks its caller, and the current thread decides who that is.
 //!
-//! Every blocking call of this crate is an [`Operation`]: "receive into this buffer before this
+//! Every blocking call of this crate is an [`Operation`]: "accept a connection before this
 //! deadline". The thread's [`Driver`] performs it. Without one, the thread itself waits in the
 //! kernel. A coroutine worker installs its own with [`install`], which parks the coroutine and runs
 //! others meanwhile. Handlers, services and every protocol crate over `Read + Write` are the same
 //! in both cases and do not change when another driver arrives.
 //!
 //! ```text
-//!   Socket::recv ──► Operation::Recv ──► perform ──┬─► no driver: recv(2), the thread sleeps
-//!                                                  └─► driver:    try, park the caller, try again
-//!                                                                 or hand it to the kernel's ring
+//!   Socket::accept ─► Operation::Accept ─► perform ─┬─► no driver: accept(2), the thread sleeps
+//!                                                   └─► driver:    try, park the caller, try again
+//!                                                                  or hand it to the kernel's ring
+//!   Socket::recv ─────────────────────────► recv ───┴─► the same, nothing written down
+//!   Socket::send ─────────────────────────► send
 //! ```
+//! The two calls that every message makes, `recv(2)` and `send(2)` without flags, have ways of
+//! their own: to write an operation down and to read it again would cost more than all else. A
+//! driver that does not care performs the operation that they stand for.
+//!
 //! An operation, not a readiness: a ring can complete it, and a poller can attempt it, wait for
 //! [`Operation::interest`] and attempt it again. The rules a driver keeps:
 //!
@@ -54,6 +60,36 @@ pub trait Driver {
         deadline: Deadline,
     ) -> io::Result<usize>;
 
+    /// [`Operation::Recv`] without flags, into a buffer that is not empty, by a way of its own.
+    ///
+    /// # Errors
+    /// As [`perform`](Driver::perform).
+    fn recv(&self, target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
+        self.perform(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
+    }
+
+    /// [`recv`](Driver::recv), into a buffer that the driver may take away while the caller waits,
+    /// and then has to put there again, the same or another.
+    ///
+    /// # Errors
+    /// As [`perform`](Driver::perform).
+    fn recv_lent(
+        &self,
+        target: Target<'_>,
+        buffer: &mut Option<Buffer>,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        self.recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline)
+    }
+
+    /// [`Operation::Send`] without flags, by a way of its own.
+    ///
+    /// # Errors
+    /// As [`perform`](Driver::perform).
+    fn send(&self, target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+        self.perform(target, &mut Operation::Send { bytes, flags: 0 }, deadline)
+    }
+
     /// Blocks the caller until at least one of `watches` is ready, and marks those that are.
     ///
     /// # Errors
@@ -73,16 +109,35 @@ pub trait Driver {
     fn forget(&self, memory: u64);
 }
 
-/// The descriptor of an operation, with one word in which a driver may keep what it knows of it.
+/// The memory of one receive, see [`recv_lent`].
+pub type Buffer = Box<[u8; BUFFER_BYTES]>;
+
+/// Bytes of a [`Buffer`]: what most messages fit into, and enough for the system calls of a bulk
+/// transfer not to matter.
+pub const BUFFER_BYTES: usize = 16 * 1024;
+
+/// The descriptor of an operation, with what drivers keep about it. Two words, so that it is passed
+/// in registers.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The descriptor.
     pub fd: BorrowedFd<'a>,
+    memory: &'a Memory,
+}
+
+impl<'a> Target<'a> {
     /// A word of the installed driver's own, zero at first. A socket may move between threads with
     /// its word, so a driver must recognise a word that it did not write.
-    pub memory: &'a AtomicU64,
+    #[inline]
+    #[must_use]
+    pub fn memory(&self) -> &'a AtomicU64 {
+        &self.memory.word
+    }
+
     /// The receive limit that the thread driver last gave the kernel, in milliseconds; zero: none.
-    pub(crate) kernel_limit: &'a AtomicU32,
+    pub(crate) fn kernel_limit(&self) -> &'a AtomicU32 {
+        &self.memory.kernel_limit
+    }
 }
 
 /// What drivers keep about one descriptor for as long as it is open. A [`Socket`](crate::Socket)
@@ -90,7 +145,7 @@ pub struct Target<'a> {
 #[derive(Debug, Default)]
 pub struct Memory {
     word: AtomicU64,
-    /// Milliseconds of `SO_RCVTIMEO`, see [`Target::kernel_limit`].
+    /// Milliseconds of `SO_RCVTIMEO`, see `Target::kernel_limit`.
     pub(crate) kernel_limit: AtomicU32,
 }
 
@@ -98,7 +153,7 @@ impl Memory {
     /// The target of an operation on `fd`, which must be the same descriptor each time.
     #[inline]
     pub fn target<'a>(&'a self, fd: BorrowedFd<'a>) -> Target<'a> {
-        Target { fd, memory: &self.word, kernel_limit: &self.kernel_limit }
+        Target { fd, memory: self }
     }
 }
 
@@ -150,36 +205,90 @@ pub fn perform(
     }
 }
 
-/// [`Operation::Recv`], by the shortest way: where nobody drives the thread and nothing limits the
-/// call, it is the system call alone. To write an operation down and to read it again would cost
-/// more than all else.
+/// [`Operation::Recv`] without flags, by whoever drives this thread, into a buffer that is not
+/// empty. Where nobody does and nothing limits the call, it is the system call alone.
 ///
 /// # Errors
 /// As [`perform`].
 #[inline]
 pub fn recv(target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Result<usize> {
-    if SHORT_WAY && matches!(deadline, Deadline::Never) && DRIVER.get().is_none() {
-        return match call::recv(target.fd, buffer, 0) {
-            Err(error) => go_on(target, &mut Operation::Recv { buffer, flags: 0 }, error),
-            done => done,
-        };
+    match DRIVER.get() {
+        Some(driver) => driver.recv(target, buffer, deadline),
+        None if SHORT_WAY && matches!(deadline, Deadline::Never) => {
+            match call::recv(target.fd, buffer, 0) {
+                Err(error) => go_on(target, &mut Operation::Recv { buffer, flags: 0 }, error),
+                done => done,
+            }
+        }
+        None => perform_apart(target, &mut Operation::Recv { buffer, flags: 0 }, deadline),
     }
-    perform_apart(target, &mut Operation::Recv { buffer, flags: 0 }, deadline)
 }
 
-/// [`Operation::Send`], by the same shortest way as [`recv`].
+/// [`recv`], into a buffer that is there when something has been received. While the caller waits it
+/// may be elsewhere: ten thousand connections that wait for their peers need not have ten thousand
+/// buffers, and what is lent again is still in the processor's cache.
 ///
 /// # Errors
 /// As [`perform`].
 #[inline]
-pub fn send(target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
-    if SHORT_WAY && matches!(deadline, Deadline::Never) && DRIVER.get().is_none() {
-        return match call::send(target.fd, bytes, libc::MSG_NOSIGNAL) {
-            Err(error) => go_on(target, &mut Operation::Send { bytes, flags: 0 }, error),
-            done => done,
-        };
+pub fn recv_lent(
+    target: Target<'_>,
+    buffer: &mut Option<Buffer>,
+    deadline: Deadline,
+) -> io::Result<usize> {
+    match DRIVER.get() {
+        Some(driver) => driver.recv_lent(target, buffer, deadline),
+        None => recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline),
     }
-    perform_apart(target, &mut Operation::Send { bytes, flags: 0 }, deadline)
+}
+
+/// A buffer of zeros.
+#[must_use]
+pub fn new_buffer() -> Buffer {
+    // By way of a vector, which is not made on the stack first.
+    let bytes = vec![0; BUFFER_BYTES].into_boxed_slice();
+    bytes.try_into().expect("it has so many bytes")
+}
+
+/// [`Operation::Send`] without flags, as [`recv`].
+///
+/// # Errors
+/// As [`perform`].
+#[inline(always)]
+pub fn send(target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+    match DRIVER.get() {
+        Some(driver) => driver.send(target, bytes, deadline),
+        None if SHORT_WAY && matches!(deadline, Deadline::Never) => {
+            match call::send(target.fd, bytes, libc::MSG_NOSIGNAL) {
+                Err(error) => go_on(target, &mut Operation::Send { bytes, flags: 0 }, error),
+                done => done,
+            }
+        }
+        None => perform_apart(target, &mut Operation::Send { bytes, flags: 0 }, deadline),
+    }
+}
+
+/// One attempt of [`Driver::recv`] that does not wait: what [`Operation::attempt`] is to
+/// [`Driver::perform`].
+///
+/// # Errors
+/// As [`Operation::attempt`].
+#[inline]
+pub fn try_recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    #[cfg(feature = "fault-points")]
+    crate::fault::consult(crate::fault::Call::Recv)?;
+    call::recv(fd, buffer, libc::MSG_DONTWAIT)
+}
+
+/// One attempt of [`Driver::send`] that does not wait.
+///
+/// # Errors
+/// As [`Operation::attempt`].
+#[inline]
+pub fn try_send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(feature = "fault-points")]
+    crate::fault::consult(crate::fault::Call::Send)?;
+    call::send(fd, bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
 }
 
 /// After such a call failed: what the thread's own driver does then.
@@ -188,14 +297,14 @@ fn go_on(target: Target<'_>, operation: &mut Operation<'_>, error: io::Error) ->
     thread_driver::go_on(target, operation, error)
 }
 
-/// [`perform`], kept out of the two above, which are to be inlined.
+/// The thread's own [`perform`], kept out of the two above, which are to be inlined.
 #[inline(never)]
 fn perform_apart(
     target: Target<'_>,
     operation: &mut Operation<'_>,
     deadline: Deadline,
 ) -> io::Result<usize> {
-    perform(target, operation, deadline)
+    thread_driver::perform(target, operation, deadline)
 }
 
 /// Blocks the caller until at least one of several sockets is ready, and marks those that are. This

@@ -178,6 +178,20 @@ impl Socket {
         seam::recv(self.target(), buffer, deadline)
     }
 
+    /// [`recv_by`](Socket::recv_by), into a buffer that is there afterwards, if anything has been
+    /// received, and need not be there during the wait, see [`seam::recv_lent`].
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    #[inline(always)]
+    pub fn recv_lent(
+        &self,
+        buffer: &mut Option<seam::Buffer>,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        seam::recv_lent(self.target(), buffer, deadline)
+    }
+
     /// Receives until `buffer` is full, all within one time limit.
     ///
     /// # Errors
@@ -212,6 +226,15 @@ impl Socket {
         seam::send(self.target(), bytes, self.deadline())
     }
 
+    /// [`send`](Socket::send) with a limit of its own, whatever the socket's mode.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    #[inline(always)]
+    pub fn send_by(&self, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
+        seam::send(self.target(), bytes, deadline)
+    }
+
     /// Sends all of `bytes`, all within one time limit. After an error it is unknown how much the
     /// peer has received.
     ///
@@ -226,13 +249,25 @@ impl Socket {
     ///
     /// # Errors
     /// As [`send`](Socket::send).
-    pub fn send_all_by(&self, mut bytes: &[u8], mut deadline: Deadline) -> io::Result<()> {
+    #[inline(always)]
+    pub fn send_all_by(&self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match seam::send(self.target(), bytes, deadline) {
+            Ok(count) if count == bytes.len() => Ok(()),
+            Ok(count) => self.send_rest_by(&bytes[count..], deadline),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a send has left.
+    #[cold]
+    fn send_rest_by(&self, mut bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        let deadline = deadline.fixed();
         while !bytes.is_empty() {
             let count = seam::send(self.target(), bytes, deadline)?;
             bytes = &bytes[count..];
-            if !bytes.is_empty() {
-                deadline = deadline.fixed();
-            }
         }
         Ok(())
     }

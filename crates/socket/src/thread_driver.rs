@@ -185,12 +185,12 @@ fn kernel_ends_it(
         _ => return Ok(false),
     }
     let milliseconds = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
-    let limit = target.kernel_limit.load(Relaxed);
+    let limit = target.kernel_limit().load(Relaxed);
     if limit == 0 || limit > milliseconds {
         let wait = Duration::from_millis(milliseconds.into());
         options::set_kernel_limit(target.fd, options::Direction::Receive, wait)?;
         target
-            .kernel_limit
+            .kernel_limit()
             .fetch_update(Relaxed, Relaxed, |old| {
                 (old == 0 || old > milliseconds).then_some(milliseconds)
             })

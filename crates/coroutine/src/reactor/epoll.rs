@@ -102,7 +102,7 @@ impl Epoll {
         let word = self.worker | u64::from(entry.generation.get());
         entry.begin(word);
         entry.always_ready.set(always_ready);
-        target.memory.store(word, Ordering::Relaxed);
+        target.memory().store(word, Ordering::Relaxed);
         Ok(())
     }
 
@@ -142,20 +142,14 @@ impl Epoll {
         if entry.generation.get() != (data >> 32) as u32 {
             return;
         }
-        let (input, output) = (libc::EPOLLIN as u32, libc::EPOLLOUT as u32);
-        let failure = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
         let special = (libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
-        let mut has = 0;
-        if events & (input | failure | special) != 0 {
-            entry.drained.set(false);
+        let mut has = events & (READ | WRITE | FAILURE);
+        if events & (FAILURE | special) != 0 {
+            entry.no_longer();
             has |= READ;
         }
-        if events & output != 0 {
-            has |= WRITE;
-        }
-        if events & (failure | special) != 0 {
-            entry.no_longer();
-            has |= if events & failure != 0 { FAILURE } else { 0 };
+        if has & READ != 0 {
+            entry.drained.set(false);
         }
         entry.waiters.wake(has, |slot| scheduler.unpark(slot));
     }
@@ -164,8 +158,7 @@ impl Epoll {
 /// Whether the target is registered as what its entry says.
 #[inline]
 pub(super) fn knows(entry: &Registration, target: Target<'_>) -> bool {
-    let word = target.memory.load(Ordering::Relaxed);
-    word == entry.word.get() && word != 0
+    target.memory().load(Ordering::Relaxed) == entry.word.get()
 }
 
 /// `epoll_pwait2(2)`, which counts nanoseconds; `epoll_wait(2)` before Linux 5.11.

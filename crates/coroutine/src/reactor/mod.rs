@@ -2,8 +2,9 @@
 //!
 //! This is all that the rest of the crate knows of it, and another one may take its place:
 //!
-//! * `perform` does one operation of the seam for a coroutine, and `wait_any` waits for several;
-//!   both park the coroutine by the scheduler's `park`.
+//! * `perform` does one operation of the seam for a coroutine, `recv` and `send` do the two that
+//!   every message takes, without an operation to read, and `wait_any` waits for several; all park
+//!   the coroutine by the scheduler's `park`.
 //! * `poll` looks what has happened, sleeping at most so long, and wakes by the scheduler's
 //!   `unpark`.
 //!

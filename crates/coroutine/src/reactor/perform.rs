@@ -8,15 +8,16 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
-use socket::seam::{Operation, Target, Waiting, Watch, is_pending};
+use socket::seam::{Operation, Target, Waiting, Watch, is_pending, try_recv, try_send};
 use socket::{Deadline, Interest, Poll, poll};
 
 use super::attempt::attempt;
 use super::epoll::{Epoll, knows};
 use super::registration::Registration;
 use super::waiters::{Joined, READ, WRITE};
-use crate::clock::{self, Moment};
+use crate::clock::{self, Moment, NEVER};
 use crate::driver::{After, after, outcome};
+use crate::memory::Memory;
 use crate::slot::{SlotRef, WaitsFor};
 use crate::suspend::{Ends, Resumed};
 use crate::worker::Core;
@@ -27,26 +28,55 @@ const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
 
 impl Epoll {
     /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits
-    /// most often, by the shortest way.
+    /// most often, by the shortest way. For a deadline that lets it wait.
+    #[inline]
     pub(crate) fn recv(
         &self,
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
-        buffer: &mut [u8],
-        flags: i32,
+        memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        let entry = self.registrations.of(target.fd);
-        let plain = flags == 0 && !buffer.is_empty();
+        match deadline {
+            Deadline::Never => self.receive(core, me, target, memory, || NEVER),
+            limited => self.recv_within(core, me, target, memory, limited),
+        }
+    }
+
+    #[inline(never)]
+    fn recv_within(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        // Asked once, when it first has to wait.
         let mut end = None;
+        let end = || *end.get_or_insert_with(|| core.clock.moment(deadline));
+        self.receive(core, me, target, memory, end)
+    }
+
+    #[inline(always)]
+    fn receive(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        mut end: impl FnMut() -> Moment,
+    ) -> io::Result<usize> {
+        let entry = self.registrations.of(target.fd);
         loop {
             let known = knows(entry, target);
-            if !(plain && known && entry.drained.get()) {
-                let mut recv = Operation::Recv { buffer: &mut *buffer, flags };
-                match recv.attempt(target.fd, Waiting::Refused) {
+            if !(known && entry.drained.get()) {
+                let buffer = memory.lend();
+                let room = buffer.len();
+                match try_recv(target.fd, buffer) {
                     Ok(count) => {
-                        if plain && known && (1..buffer.len()).contains(&count) {
+                        if known && count.wrapping_sub(1) < room - 1 {
                             entry.note_short_read(target.fd);
                         }
                         core.scheduler.spend(me);
@@ -59,17 +89,51 @@ impl Epoll {
                     },
                 }
             }
+            memory.take_back();
             if !known {
                 self.register_anew(entry, target)?;
             }
-            let end = *end.get_or_insert_with(|| core.clock.moment(deadline));
             let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
-            outcome(
-                entry
-                    .waiters
-                    .during(me, READ, || core.scheduler.park(me, end, waits_for, Ends::Event)),
-            )?;
+            let park = || core.scheduler.park(me, end(), waits_for, Ends::Event);
+            outcome(entry.waiters.while_reading(me, park))?;
         }
+    }
+
+    /// Sends, by the shortest way where it need not wait. For a deadline that would let it.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        match try_send(target.fd, bytes) {
+            Ok(count) => {
+                core.scheduler.spend(me);
+                Ok(count)
+            }
+            Err(error) => self.send_after(core, me, target, bytes, deadline, error),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_after(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+        error: io::Error,
+    ) -> io::Result<usize> {
+        if after(&error) == After::Fail {
+            return Err(error);
+        }
+        let mut operation = Operation::Send { bytes, flags: 0 };
+        self.perform(core, me, target, &mut operation, deadline)
     }
 
     /// Performs `operation` for the running coroutine `me`.

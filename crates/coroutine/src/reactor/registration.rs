@@ -25,7 +25,8 @@ const CHUNK: usize = 256;
 /// What is known of the descriptor of one number.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    /// What a socket of this registration has in its memory word; zero: nothing is registered.
+    /// What a socket of this registration has in its memory word; [`NOBODY`]: nothing is
+    /// registered.
     pub(crate) word: Cell<u64>,
     pub(crate) generation: Cell<u32>,
     /// A read would find nothing, unless an event tells.
@@ -36,6 +37,9 @@ pub(crate) struct Registration {
     pub(crate) always_ready: Cell<bool>,
     pub(crate) waiters: Waiters,
 }
+
+/// A word that no socket has.
+const NOBODY: u64 = u64::MAX;
 
 /// Whether a read that did not fill its buffer has emptied the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub(crate) enum Trust {
 impl Registration {
     const fn new() -> Registration {
         Registration {
-            word: Cell::new(0),
+            word: Cell::new(NOBODY),
             generation: Cell::new(0),
             drained: Cell::new(false),
             trust: Cell::new(Trust::Unknown(0)),

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!   registration ─► first ⇄ node ⇄ node ⇄ last      a node lives in `Waiters::during`, on the
-//!                           │      │                stack of the coroutine that is parked there
-//!                           slot   slot
+//!         │                 │      │                stack of the coroutine that is parked there
+//!       reader              slot   slot
 //! ```
+//! The usual case, one who reads, is kept without a node.
+//!
 //! No allocation and no limit: one coroutine may read while another writes, and many may wait for
 //! the same thing. Whoever stops waiting takes its node out, also when it is unwound. The node of
 //! an abandoned coroutine stays in the list, and its stack stays where it is.
@@ -16,16 +18,18 @@ use std::ptr::{self, NonNull};
 
 use crate::slot::SlotRef;
 
-/// Waits to read.
-pub(crate) const READ: u32 = 1;
+/// Waits to read. These are epoll's own bits.
+pub(crate) const READ: u32 = libc::EPOLLIN as u32;
 /// Waits to write.
-pub(crate) const WRITE: u32 = 2;
+pub(crate) const WRITE: u32 = libc::EPOLLOUT as u32;
 /// What a failure is for everybody.
-pub(crate) const FAILURE: u32 = 4;
+pub(crate) const FAILURE: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 
 /// The list.
 #[derive(Debug)]
 pub(crate) struct Waiters {
+    /// Reads, and came when nobody else was waiting.
+    reader: Cell<Option<SlotRef>>,
     first: Cell<*const Node>,
     last: Cell<*const Node>,
 }
@@ -40,7 +44,11 @@ struct Node {
 
 impl Waiters {
     pub(crate) const fn new() -> Waiters {
-        Waiters { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) }
+        Waiters {
+            reader: Cell::new(None),
+            first: Cell::new(ptr::null()),
+            last: Cell::new(ptr::null()),
+        }
     }
 
     /// Runs `park` while `slot` is in the list, last of all.
@@ -50,6 +58,23 @@ impl Waiters {
         self.link(&node);
         let _linked = Linked { list: self, node: &node };
         park()
+    }
+
+    /// [`during`](Self::during), for whoever waits to read.
+    #[inline(always)]
+    pub(crate) fn while_reading<T>(&self, slot: SlotRef, park: impl FnOnce() -> T) -> T {
+        if self.reader.get().is_some() || !self.first.get().is_null() {
+            return self.while_reading_with_others(slot, park);
+        }
+        self.reader.set(Some(slot));
+        let _reads = Reads(self);
+        park()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn while_reading_with_others<T>(&self, slot: SlotRef, park: impl FnOnce() -> T) -> T {
+        self.during(slot, READ, park)
     }
 
     /// Puts `slot` in the list, last of all, until what is answered is dropped. For whoever waits
@@ -87,6 +112,11 @@ impl Waiters {
     /// Calls `wake` for everybody who wants any of `has`, in the order of their coming.
     #[inline]
     pub(crate) fn wake(&self, has: u32, wake: impl Fn(SlotRef)) {
+        if has & (READ | FAILURE) != 0
+            && let Some(reader) = self.reader.get()
+        {
+            wake(reader);
+        }
         let mut next = self.first.get();
         while let Some(node) = self.node(next) {
             next = node.next.get();
@@ -111,6 +141,16 @@ impl Node {
     fn new(slot: SlotRef, wants: u32) -> Node {
         let (next, previous) = (Cell::new(ptr::null()), Cell::new(ptr::null()));
         Node { next, previous, slot, wants: wants | FAILURE }
+    }
+}
+
+/// Takes the reader out.
+struct Reads<'a>(&'a Waiters);
+
+impl Drop for Reads<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.reader.set(None);
     }
 }
 

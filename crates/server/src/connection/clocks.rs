@@ -16,20 +16,22 @@ pub(super) struct Clocks {
     opened_at: u64,
     first_byte: u64,
     idle: u64,
-    connection: u64,
-    write: Option<Duration>,
+    /// Until when it may last.
+    end: u64,
+    write: Deadline,
     whole: Option<Duration>,
 }
 
 impl Clocks {
     pub(super) fn new(guards: &Guards) -> Clocks {
+        let opened_at = now();
         Clocks {
             opened: Instant::now(),
-            opened_at: now(),
+            opened_at,
             first_byte: milliseconds(guards.deadline_first_byte),
             idle: milliseconds(guards.deadline_idle),
-            connection: milliseconds(guards.deadline_connection),
-            write: guards.deadline_write,
+            end: end(opened_at, guards.deadline_connection),
+            write: guards.deadline_write.into(),
             whole: guards.deadline_connection,
         }
     }
@@ -40,34 +42,46 @@ impl Clocks {
     }
 
     pub(super) fn set_write(&mut self, limit: Option<Duration>) {
-        self.write = limit;
+        self.write = limit.into();
     }
 
     pub(super) fn set_connection(&mut self, limit: Option<Duration>) {
-        self.connection = milliseconds(limit);
+        self.end = end(self.opened_at, limit);
         self.whole = limit;
     }
 
-    /// Until which moment a read may wait, and the guard to name when that has passed.
-    pub(super) fn receive(&self, silent_so_far: bool) -> (u64, &'static str) {
-        let (limit, guard) = match silent_so_far {
-            true => (self.first_byte, "no first byte"),
-            false => (self.idle, "idle"),
-        };
-        let until = now().saturating_add(limit).min(NEVER);
-        let end = self.opened_at.saturating_add(self.connection);
-        if end < until { (end, "connection too long") } else { (until, guard) }
+    /// Until which moment a read may wait.
+    #[inline]
+    pub(super) fn until(&self, silent_so_far: bool) -> u64 {
+        let limit = if silent_so_far { self.first_byte } else { self.idle };
+        (now() + limit).min(self.end)
+    }
+
+    /// The guard to name when that moment has passed.
+    pub(super) fn guard(&self, silent_so_far: bool, until: u64) -> &'static str {
+        match silent_so_far {
+            _ if until == self.end && self.end != NEVER => "connection too long",
+            true => "no first byte",
+            false => "idle",
+        }
+    }
+
+    /// The deadline of a send, where it depends on nothing else.
+    #[inline]
+    pub(super) fn write_alone(&self) -> Option<Deadline> {
+        self.whole.is_none().then_some(self.write)
     }
 
     /// The deadline of a send, and the guard to name when it passes.
     #[inline]
     pub(super) fn send(&self) -> (Deadline, &'static str) {
         match self.whole {
-            None => (self.write.into(), "write"),
-            Some(whole) => self.within(self.write.into(), whole),
+            None => (self.write, "write"),
+            Some(whole) => self.within(self.write, whole),
         }
     }
 
+    #[cold]
     fn within(&self, limit: Deadline, whole: Duration) -> (Deadline, &'static str) {
         let Some(end) = self.opened.checked_add(whole) else { return (limit, "write") };
         match limit.earlier(Deadline::At(end)) {
@@ -75,4 +89,9 @@ impl Clocks {
             earlier => (earlier, "write"),
         }
     }
+}
+
+/// When a connection ends that may last for so long.
+fn end(opened_at: u64, limit: Option<Duration>) -> u64 {
+    opened_at.saturating_add(milliseconds(limit)).min(NEVER)
 }

@@ -1,7 +1,7 @@
 //! The handler's end of a connection: buffered reading and writing, with the guards' clocks.
 //!
-//! * **Reading** comes from a buffer of 8 KiB that is made when first needed; a large read with an
-//!   empty buffer goes straight to the caller's memory.
+//! * **Reading** comes from a buffer of 16 KiB that is lent by the worker while there is something
+//!   in it (`buffers.rs`); a large read with an empty buffer goes straight to the caller's memory.
 //! * **Writing** goes into a buffer of 8 KiB that is sent when it is full, when it is flushed, when
 //!   the handler is done, and **before a read would wait**. So `write; write; read` is one send,
 //!   and a peer never waits for an answer that sits here.
@@ -12,7 +12,9 @@
 //! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with
 //!   `TimedOut`, and so does every later one.
 
+mod answer;
 mod beside;
+mod buffers;
 mod clocks;
 mod receive;
 mod send;
@@ -35,14 +37,13 @@ use crate::running::Running;
 use crate::waiting::Waiting;
 
 use beside::Beside;
+use buffers::Input;
 use clocks::Clocks;
-use receive::Input;
 use writer::Sending;
 
+pub use answer::Answer;
 pub use writer::Writer;
 
-/// Bytes of each of the two buffers: a page holds a request line with its headers, two hold most.
-const BUFFER_BYTES: usize = 8 * 1024;
 /// One connection, or one datagram, as its handler sees it. See the head of this file.
 pub struct Connection {
     running: Arc<Running>,
@@ -58,6 +59,8 @@ pub struct Connection {
     beside: Option<Beside>,
     received: u64,
     sent: u64,
+    /// The peer has finished, or a deadline has passed: nothing more will be received.
+    ended: bool,
     /// Which guard ended it, if one did.
     ended_by: Option<Guard>,
     /// Whether it ended because the server is stopping.
@@ -91,6 +94,7 @@ impl Connection {
             beside: None,
             received: 0,
             sent: 0,
+            ended: false,
             ended_by: None,
             drained: false,
         }
@@ -105,7 +109,8 @@ impl Connection {
     ) -> Connection {
         let received = packet.len() as u64;
         let mut connection = Connection::stream(running, site, link, summary);
-        connection.input = Input { end: packet.len(), buffer: packet, position: 0, ended: true };
+        connection.input = Input { end: packet.len(), own: packet, ..Input::default() };
+        connection.ended = true;
         connection.received = received;
         connection
     }
@@ -163,7 +168,7 @@ impl Connection {
     /// The datagram, whole; `None` for a connection.
     #[must_use]
     pub fn packet(&self) -> Option<&[u8]> {
-        self.is_datagram().then_some(self.input.buffer.as_slice())
+        self.is_datagram().then_some(self.input.own.as_slice())
     }
 
     /// Sends one datagram back to the sender, now; on a connection, writes and flushes.
@@ -186,16 +191,16 @@ impl Connection {
     ///
     /// # Errors
     /// As reading.
+    #[inline]
     pub fn next_request(&mut self) -> io::Result<bool> {
-        if !self.input.rest().is_empty() {
-            return Ok(true);
+        if self.input.is_empty() {
+            self.refill(Waiting::Between)?;
+            if self.input.is_empty() {
+                self.drained |= self.draining();
+                return Ok(false);
+            }
         }
-        self.refill(Waiting::Between)?;
-        let arrived = !self.input.rest().is_empty();
-        if !arrived && self.draining() {
-            self.drained = true;
-        }
-        Ok(arrived)
+        Ok(true)
     }
 
     /// Whether the server is stopping: finish what is under way and begin nothing new.
@@ -280,20 +285,26 @@ impl Connection {
                 Some(Guard::Limit(name)) => CloseReason::OverLimit(name),
                 None => CloseReason::of(error),
             },
-            Ok(()) if self.input.ended && !self.is_datagram() => CloseReason::PeerClosed,
+            Ok(()) if self.ended && !self.is_datagram() => CloseReason::PeerClosed,
             Ok(()) => CloseReason::Finished,
         }
     }
 
     /// Looks at the answer of a call: notes a deadline that passed, and turns whatever a cut
     /// connection says into one error.
+    #[inline]
     fn check<T>(&mut self, answer: io::Result<T>, guard: &'static str) -> io::Result<T> {
         if self.link.is_cut() {
             return Err(stopping());
         }
-        match answer {
-            Err(error) if error.kind() == ErrorKind::TimedOut => Err(self.overdue(guard)),
-            answer => answer,
+        answer.map_err(|error| self.failure(error, guard))
+    }
+
+    #[cold]
+    fn failure(&mut self, error: io::Error, guard: &'static str) -> io::Error {
+        match error.kind() {
+            ErrorKind::TimedOut => self.overdue(guard),
+            _ => error,
         }
     }
 

@@ -7,30 +7,10 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 
 use socket::{Deadline, Flags, Socket};
 
-use super::{BUFFER_BYTES, Connection, Guard, stopping, timed_out};
+use super::buffers::INPUT_BYTES;
+use super::{Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
 use crate::waiting::{Ending, Waiting};
-
-/// Bytes received and not yet read by the handler.
-///
-/// ```text
-///   buffer: [ read already | position .. end: to be read | room ]
-/// ```
-#[derive(Default)]
-pub(super) struct Input {
-    pub(super) buffer: Vec<u8>,
-    pub(super) position: usize,
-    pub(super) end: usize,
-    /// The peer has finished, or a deadline has passed: nothing more will be received.
-    pub(super) ended: bool,
-}
-
-impl Input {
-    #[inline]
-    pub(super) fn rest(&self) -> &[u8] {
-        &self.buffer[self.position..self.end]
-    }
-}
 
 impl Connection {
     /// Adds the next line to `line`, its end (`\n`) included, and answers how many bytes that was;
@@ -69,69 +49,102 @@ impl Connection {
     }
 
     /// Fills the input buffer, which is empty.
+    #[inline(never)]
     pub(super) fn refill(&mut self, waiting: Waiting) -> io::Result<()> {
-        let Some((deadline, guard)) = self.begin_receive(waiting)? else { return Ok(()) };
+        let Some((deadline, until)) = self.begin_receive(waiting)? else { return Ok(()) };
         (self.input.position, self.input.end) = (0, 0);
-        if self.input.buffer.is_empty() {
-            self.input.buffer = vec![0; BUFFER_BYTES];
-        }
         let socket = self.link.socket.as_ref().expect("only a connection receives");
         let answer = match self.site.messages {
-            true => receive_message(socket, &mut self.input.buffer, deadline),
-            false => socket.recv_by(&mut self.input.buffer, deadline),
+            false => socket.recv_lent(&mut self.input.lent, deadline),
+            true => receive_message(socket, &mut self.input.own, deadline),
         };
-        self.input.end = self.end_receive(answer, guard)?;
+        self.input.end = self.end_receive(answer, until)?;
         Ok(())
     }
 
     /// What comes before a receive: what was written is sent, and the wait begins, by the clock
     /// that applies now. The patrol keeps that, see `waiting.rs`, so the receive itself has no
     /// deadline. `None` when there is nothing more to receive.
-    fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, &'static str)>> {
-        if self.input.ended {
-            return match self.ended_by {
-                Some(Guard::Deadline(_)) => Err(timed_out()),
-                _ => Ok(None),
-            };
+    #[inline(always)]
+    fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, u64)>> {
+        if self.ended {
+            return self.after_the_end();
         }
         self.flush()?;
-        let (until, guard) = self.clocks.receive(self.received == 0);
+        let until = self.clocks.until(self.received == 0);
         self.link.wait(waiting, until);
-        if !self.running.is_draining() {
-            return Ok(Some((Deadline::Never, guard)));
+        match self.running.is_draining() {
+            false => Ok(Some((Deadline::Never, until))),
+            true => self.begin_while_draining(waiting, until),
         }
+    }
+
+    #[cold]
+    fn after_the_end(&self) -> io::Result<Option<(Deadline, u64)>> {
+        match self.ended_by {
+            Some(Guard::Deadline(_)) => Err(timed_out()),
+            _ => Ok(None),
+        }
+    }
+
+    #[cold]
+    fn begin_while_draining(
+        &mut self,
+        waiting: Waiting,
+        until: u64,
+    ) -> io::Result<Option<(Deadline, u64)>> {
         match waiting {
             // Between two requests, one that has already arrived is still answered.
-            Waiting::Between => Ok(Some((Deadline::Immediate, guard))),
+            Waiting::Between => Ok(Some((Deadline::Immediate, until))),
             Waiting::Reading if self.running.is_time_called() => Err(self.let_go()),
-            Waiting::Reading => Ok(Some((Deadline::Never, guard))),
+            Waiting::Reading => Ok(Some((Deadline::Never, until))),
         }
     }
 
     /// What comes after a receive: what its answer means.
-    fn end_receive(&mut self, answer: io::Result<usize>, guard: &'static str) -> io::Result<usize> {
-        match self.link.resume() {
+    #[inline(always)]
+    fn end_receive(&mut self, answer: io::Result<usize>, until: u64) -> io::Result<usize> {
+        let ending = self.link.resume();
+        match answer {
+            Ok(count @ 1..) if ending.is_none() && !self.link.is_cut() => {
+                self.received += count as u64;
+                if self.running.message_events {
+                    self.tell_message(Direction::In, count);
+                }
+                Ok(count)
+            }
+            answer => self.end_receive_otherwise(answer, ending, until),
+        }
+    }
+
+    /// The same where it was not simply some bytes.
+    #[cold]
+    fn end_receive_otherwise(
+        &mut self,
+        answer: io::Result<usize>,
+        ending: Option<Ending>,
+        until: u64,
+    ) -> io::Result<usize> {
+        let guard = self.clocks.guard(self.received == 0, until);
+        match ending {
             Some(Ending::LetGo) => return Err(self.let_go()),
             Some(Ending::Overdue) => return Err(self.overdue(guard)),
             Some(Ending::Drained) => {
                 // What may have come in at this moment is the beginning of a request whose rest
                 // cannot follow. It has not begun here, so its peer may ask somebody else.
-                self.input.ended = true;
+                self.ended = true;
                 return Ok(0);
             }
             None => {}
         }
-        let count = match self.check(answer, guard) {
+        match self.check(answer, guard) {
             // A drain between two requests, and none has arrived.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            answer => answer?,
-        };
-        self.input.ended = count == 0;
-        self.received += count as u64;
-        if self.running.message_events && count > 0 {
-            self.tell_message(Direction::In, count);
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => {
+                self.ended = true;
+                Ok(0)
+            }
         }
-        Ok(count)
     }
 
     fn let_go(&mut self) -> io::Error {
@@ -141,8 +154,17 @@ impl Connection {
 
     pub(super) fn overdue(&mut self, guard: &'static str) -> io::Error {
         self.ended_by = Some(Guard::Deadline(guard));
-        self.input.ended = true;
+        self.ended = true;
         timed_out()
+    }
+
+    /// A read into the caller's memory.
+    #[inline(never)]
+    fn read_past_the_buffer(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let begun = self.begin_receive(Waiting::Reading)?;
+        let Some((deadline, until)) = begun else { return Ok(0) };
+        let answer = self.socket().recv_by(buffer, deadline);
+        self.end_receive(answer, until)
     }
 }
 
@@ -159,12 +181,8 @@ fn receive_message(socket: &Socket, buffer: &mut Vec<u8>, deadline: Deadline) ->
 
 impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let large = buffer.len() >= BUFFER_BYTES && !self.site.messages;
-        if large && self.input.rest().is_empty() {
-            let begun = self.begin_receive(Waiting::Reading)?;
-            let Some((deadline, guard)) = begun else { return Ok(0) };
-            let answer = self.socket().recv_by(buffer, deadline);
-            return self.end_receive(answer, guard);
+        if self.input.is_empty() && buffer.len() >= INPUT_BYTES && !self.site.messages {
+            return self.read_past_the_buffer(buffer);
         }
         if buffer.is_empty() {
             return Ok(0);
@@ -178,12 +196,13 @@ impl Read for Connection {
 impl BufRead for Connection {
     #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.input.rest().is_empty() {
+        if self.input.is_empty() {
             self.refill(Waiting::Reading)?;
         }
         Ok(self.input.rest())
     }
 
+    #[inline]
     fn consume(&mut self, count: usize) {
         self.input.position = (self.input.position + count).min(self.input.end);
     }

@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind, Write};
 
 use socket::Deadline;
 
-use super::{BUFFER_BYTES, Connection};
+use super::Connection;
+use super::buffers::{self, DATAGRAM_BYTES, OUTPUT_BYTES};
 use crate::event::Direction;
 
-/// The most that a datagram of any family here can hold, near enough: the 16-bit length of UDP.
-const DATAGRAM_BYTES: usize = 65_535;
 /// The most that one deadline covers, so that a peer that takes a large answer slowly, but takes
 /// it, is not given up: with 30 s it has to take 9 kB a second. More than a socket buffer usually
 /// holds, so that a part rarely ends before the send would have waited anyway.
@@ -26,24 +25,48 @@ impl Connection {
     }
 
     /// Sends what a connection has in its output buffer.
-    fn send_output(&mut self) -> io::Result<()> {
-        let (deadline, guard) = self.clocks.send();
-        let answer = self.transmit(&self.output, deadline);
+    #[inline(always)]
+    pub(super) fn send_output(&mut self) -> io::Result<()> {
         let count = self.output.len();
-        self.output.clear();
+        let begun = match (&self.sending, &self.link.socket, self.clocks.write_alone()) {
+            (None, Some(socket), Some(deadline)) => socket.send_by(&self.output, deadline),
+            _ => Ok(0),
+        };
+        match begun {
+            Ok(sent) if sent == count && !self.link.is_cut() => {
+                buffers::sent(&mut self.output);
+                self.sent += count as u64;
+                if self.running.message_events {
+                    self.tell_message(Direction::Out, count);
+                }
+                Ok(())
+            }
+            begun => self.send_output_on(begun),
+        }
+    }
+
+    /// The same where that was not all.
+    #[inline(never)]
+    fn send_output_on(&mut self, begun: io::Result<usize>) -> io::Result<()> {
+        let (deadline, guard) = self.clocks.send();
+        let answer = begun.and_then(|sent| self.transmit(&self.output[sent..], deadline));
+        let count = self.output.len();
+        buffers::sent(&mut self.output);
         self.end_send(answer, count, guard)
     }
 
     /// Sends all of it to the peer of a connection, taking turns with its writers if it has any.
-    #[inline]
+    #[inline(always)]
     fn transmit(&self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
-        match &self.sending {
-            None => self.socket().send_all_by(bytes, deadline),
-            Some(sending) => sending.send(bytes, deadline),
+        match (&self.sending, &self.link.socket) {
+            (None, Some(socket)) => socket.send_all_by(bytes, deadline),
+            (Some(sending), _) => sending.send(bytes, deadline),
+            (None, None) => unreachable!("a datagram is sent to its sender"),
         }
     }
 
     /// What comes after a send: what its answer means.
+    #[inline(always)]
     fn end_send(
         &mut self,
         answer: io::Result<()>,
@@ -56,6 +79,38 @@ impl Connection {
         }
         if self.running.message_events {
             self.tell_message(Direction::Out, count);
+        }
+        Ok(())
+    }
+
+    /// Writes what the output buffer has no room for.
+    #[inline(never)]
+    fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_datagram() {
+            if self.output.len() + bytes.len() > DATAGRAM_BYTES {
+                let why = "a datagram cannot hold so much";
+                return Err(io::Error::new(ErrorKind::InvalidInput, why));
+            }
+        } else {
+            if self.output.len() + bytes.len() > OUTPUT_BYTES {
+                self.flush()?;
+            }
+            if bytes.len() >= OUTPUT_BYTES {
+                let part = &bytes[..bytes.len().min(PART_BYTES)];
+                self.send(part)?;
+                return Ok(part.len());
+            }
+        }
+        buffers::grow(&mut self.output, bytes.len());
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline(never)]
+    fn write_all_of_more(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.write(bytes)?;
+            bytes = &bytes[count..];
         }
         Ok(())
     }
@@ -74,25 +129,23 @@ impl Connection {
 }
 
 impl Write for Connection {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_datagram() {
-            if self.output.len() + bytes.len() > DATAGRAM_BYTES {
-                let why = "a datagram cannot hold so much";
-                return Err(io::Error::new(ErrorKind::InvalidInput, why));
-            }
-            self.output.extend_from_slice(bytes);
-            return Ok(bytes.len());
-        }
-        if self.output.len() + bytes.len() > BUFFER_BYTES {
-            self.flush()?;
-        }
-        if bytes.len() >= BUFFER_BYTES {
-            let part = &bytes[..bytes.len().min(PART_BYTES)];
-            self.send(part)?;
-            return Ok(part.len());
+        if bytes.len() > self.output.capacity() - self.output.len() {
+            return self.write_more(bytes);
         }
         self.output.extend_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    /// Of a slice that fits, in one step; the provided one loops.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > self.output.capacity() - self.output.len() {
+            return self.write_all_of_more(bytes);
+        }
+        self.output.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Sends what is buffered. A datagram goes out only when its handler is done.

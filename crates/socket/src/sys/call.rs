@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
+use super::direct;
 use super::sockaddr::RawSockAddr;
 use super::{check, check_size};
 
@@ -67,19 +68,22 @@ pub(crate) fn accept(fd: BorrowedFd<'_>, peer: &mut RawSockAddr) -> io::Result<O
 }
 
 /// `recv(2)`.
-#[inline]
+#[inline(always)]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
-    let (pointer, length) = (buffer.as_mut_ptr().cast(), buffer.len());
-    // SAFETY: the kernel writes at most `length` bytes into the slice, which is ours to write.
-    check_size(unsafe { libc::recv(fd.as_raw_fd(), pointer, length, flags) })
+    let (fd, pointer) = (fd.as_raw_fd() as usize, buffer.as_mut_ptr() as usize);
+    let arguments = [fd, pointer, buffer.len(), flags as usize, 0, 0];
+    // SAFETY: the kernel writes into the slice, which is ours to write, at most its length, and no
+    // address where it is given no room for one.
+    unsafe { direct::count(libc::SYS_recvfrom, arguments) }
 }
 
 /// `send(2)`.
-#[inline]
+#[inline(always)]
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8], flags: i32) -> io::Result<usize> {
-    let (pointer, length) = (bytes.as_ptr().cast(), bytes.len());
-    // SAFETY: the kernel reads at most `length` bytes of the slice.
-    check_size(unsafe { libc::send(fd.as_raw_fd(), pointer, length, flags) })
+    let (fd, pointer) = (fd.as_raw_fd() as usize, bytes.as_ptr() as usize);
+    let arguments = [fd, pointer, bytes.len(), flags as usize, 0, 0];
+    // SAFETY: the kernel reads the slice, and no address where there is none.
+    unsafe { direct::count(libc::SYS_sendto, arguments) }
 }
 
 /// `recvfrom(2)`; the sender's address in `from`, empty where the kernel gives none.
@@ -144,6 +148,7 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
 
 /// `clock_gettime(2)` on the monotonic clock as of the last tick, which costs a fraction of the
 /// exact one.
+#[inline]
 pub(crate) fn clock_monotonic_coarse() -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is room for the answer and outlives the call. With this clock and a valid

@@ -10,6 +10,7 @@ pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod control;
 pub(crate) mod descriptor;
+mod direct;
 pub(crate) mod host;
 pub(crate) mod interface;
 pub(crate) mod message;

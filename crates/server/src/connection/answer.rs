@@ -1,0 +1,103 @@
+//! Answering from the input buffer, without a copy of what has been received.
+//!
+//! A handler that only looks at what came in need not copy it to memory of its own first, which it
+//! would have to keep on its stack for as long as the connection is open. What it deliberately does
+//! not do: wait. It shows what is there.
+
+use std::io::{self, Write};
+use std::mem;
+
+use socket::seam::Buffer;
+
+use super::Connection;
+use crate::waiting::Waiting;
+
+/// Where [`Connection::answer`] writes to.
+#[derive(Debug)]
+pub struct Answer<'a>(&'a mut Connection);
+
+impl Connection {
+    /// Shows `make` what has been received and not yet read, with a way to write, and takes as much
+    /// of it as `make` says. When there is nothing it waits for something first; an empty slice is
+    /// the end of the input.
+    ///
+    /// Shorter than [`read`](io::Read::read) and [`write_all`](Write::write_all), and the bytes are
+    /// not copied in between:
+    ///
+    /// ```
+    /// use std::io::{self, Write};
+    /// use switchboard::Connection;
+    ///
+    /// fn echo(connection: &mut Connection) -> io::Result<()> {
+    ///     while connection.next_request()? {
+    ///         connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _service: &dyn switchboard::Service = &echo;
+    /// ```
+    ///
+    /// # Errors
+    /// As reading; what `make` answers, and then nothing is taken.
+    #[inline]
+    pub fn answer(
+        &mut self,
+        make: impl FnOnce(&[u8], &mut Answer<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.input.is_empty() {
+            self.refill(Waiting::Reading)?;
+        }
+        // Out of the connection meanwhile, which is written to; if `make` panics, it is gone.
+        let (position, end) = (mem::take(&mut self.input.position), mem::take(&mut self.input.end));
+        let Some(lent) = self.input.lent.take() else {
+            return self.answer_own(position, end, make);
+        };
+        let made = make(&lent[position..end], &mut Answer(self));
+        self.put_back(Some(lent), position, end, made)
+    }
+
+    /// The same of a message or a datagram.
+    #[inline(never)]
+    fn answer_own(
+        &mut self,
+        position: usize,
+        end: usize,
+        make: impl FnOnce(&[u8], &mut Answer<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let own = mem::take(&mut self.input.own);
+        let made = make(&own[position..end], &mut Answer(self));
+        self.input.own = own;
+        self.put_back(None, position, end, made)
+    }
+
+    #[inline(always)]
+    fn put_back(
+        &mut self,
+        lent: Option<Buffer>,
+        position: usize,
+        end: usize,
+        made: io::Result<usize>,
+    ) -> io::Result<usize> {
+        let taken = made.as_ref().map_or(0, |count| *count);
+        self.input.lent = lent;
+        (self.input.position, self.input.end) = ((position + taken).min(end), end);
+        made
+    }
+}
+
+impl Write for Answer<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
