@@ -43,3 +43,36 @@ pub fn is_cancelled() -> bool {
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     seam::blocking(work)
 }
+
+/// Runs `work` as if this thread had no coroutines: whatever blocks in it blocks the thread, and no
+/// other coroutine of this worker runs before it returns.
+///
+/// For foreign frames. Code that C calls back (a comparison for `qsort(3)`, a hook of a library, an
+/// interpreter) runs above frames of C, which can be neither suspended beside each other nor unwound
+/// by force; so it must not wait the way coroutines do. Wrap the body of the callback in this, and
+/// keep it short: it holds the worker. On a plain thread it changes nothing.
+///
+/// ```
+/// use socket::{Family, Socket, Type};
+///
+/// coroutine::run(|| {
+///     let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+///     std::thread::spawn(move || left.send_all(b"well"));
+///     // The thread waits, in the kernel.
+///     coroutine::without_switching(|| right.recv_exact(&mut [0; 4]))
+/// })??;
+/// # std::io::Result::Ok(())
+/// ```
+pub fn without_switching<T>(work: impl FnOnce() -> T) -> T {
+    let _later = Reinstall(seam::install(None));
+    work()
+}
+
+/// Gives the thread its driver back, also when `work` panics.
+struct Reinstall(Option<&'static dyn seam::Driver>);
+
+impl Drop for Reinstall {
+    fn drop(&mut self) {
+        seam::install(self.0);
+    }
+}

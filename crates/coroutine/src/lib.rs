@@ -31,8 +31,8 @@
 //! 4. Every stack has guards, and an overflow says which coroutine it was.
 //! 5. A std lock held where a coroutine waits blocks the whole worker if another one wants it.
 //!    [`sync`] has locks that do not.
-//! 6. Code that C calls back must not wait: its frames cannot be unwound by force, which would end
-//!    the process.
+//! 6. Code that C calls back must not wait as a coroutine: its frames cannot be unwound by force,
+//!    which would end the process. [`without_switching`] has it wait as the thread.
 //!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
 //! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).
@@ -65,7 +65,7 @@ pub mod sync;
 mod timers;
 mod worker;
 
-pub use caller::{blocking, in_coroutine, is_cancelled, sleep, yield_now};
+pub use caller::{blocking, in_coroutine, is_cancelled, sleep, without_switching, yield_now};
 pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};
 pub use list::{Described, list};
