@@ -118,8 +118,8 @@ impl Browser {
         }
     }
 
-    /// Clicks with the mouse on the middle of what this selects, wherever on the page that is; of what is
-    /// broken over lines, on its first.
+    /// Clicks with the mouse on the middle of what this selects, wherever on the page that is; of
+    /// what is broken over lines, on its first.
     pub(crate) fn click(&mut self, selector: &str) {
         let place = self.read(&format!(
             "(() => {{ const it = document.querySelector({}); it.scrollIntoView(); \
