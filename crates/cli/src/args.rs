@@ -5,6 +5,7 @@
 //! variable `SWITCHBOARD_FIRST_BYTE`: flag before variable before default.
 
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command, value_parser};
@@ -27,16 +28,27 @@ pub(crate) fn program() -> Command {
         .subcommands([serve(), connect()])
         .subcommands(client_args::commands())
         .subcommands([
-            Command::new("services").about("List the services"),
-            Command::new("engines").about("List the engines; -v says what each is good for"),
-            Command::new("addr").about("Show how an address is read").arg(
-                address()
-                    .required(true)
-                    .help(format!("{ADDRESS_HELP}; for serve also {PASSED_HELP}")),
-            ),
+            Command::new("services")
+                .about("List the services")
+                .after_help("Example: switchboard services --json"),
+            Command::new("engines")
+                .about("List the engines; -v says what each is good for")
+                .after_help("Example: switchboard engines -v"),
+            Command::new("addr")
+                .about("Show how an address is read")
+                .after_help("Example: switchboard addr udp6://:domain")
+                .arg(
+                    address()
+                        .required(true)
+                        .help(format!("{ADDRESS_HELP}; for serve also {PASSED_HELP}")),
+                ),
         ])
         .subcommands(client_args::lists())
-        .subcommand(Command::new("version").about("Print the version"))
+        .subcommand(
+            Command::new("version")
+                .about("Print the version")
+                .after_help("Example: switchboard version --json"),
+        )
 }
 
 /// The grammar of addresses, in short.
@@ -54,7 +66,10 @@ fn serve() -> Command {
             "Without a service it is the board: every service on loopback, on its default port \
              or on the next free one. Sockets that a service manager passes (LISTEN_FDS) are \
              served in their place, by the service's name, and the manager is told when all is \
-             ready (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.",
+             ready (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.\n\
+             \nExample: switchboard serve\n         \
+             switchboard serve echo --engine serial\n         \
+             switchboard serve web ~/site 8080 --lan",
         )
         .subcommand_value_name("SERVICE")
         .subcommand_help_heading("Services")
@@ -74,10 +89,20 @@ fn service(row: &'static Row) -> Command {
     );
     Command::new(row.name)
         .about(row.summary)
-        .after_help(row.details)
+        .after_help(format!("{}\n\n{}", row.details, service_example(row)))
         .args(arguments.map(setting))
         .arg(address().help(help))
         .args(flags.map(setting))
+}
+
+/// How to start a service on its usual port, and then to try it.
+fn service_example(row: &Row) -> String {
+    let arguments = row.settings.iter().filter(|setting| setting.form == Form::Argument);
+    let folders = arguments.map(|_| " .").collect::<String>();
+    let (name, port) = (row.name, row.port.to_string());
+    let tried = row.example.replace("{address}", &port).replace("{host}", "127.0.0.1");
+    let tried = tried.replace("{port}", &port);
+    format!("Example: switchboard serve {name}{folders} {port}\nTry it:  {tried}")
 }
 
 fn setting(setting: &'static Setting) -> Arg {
@@ -102,7 +127,9 @@ fn connect() -> Command {
         .after_help(
             "The end of the input closes the sending half only; connect ends when the peer closes. \
              A datagram peer cannot close: there, the end of the input is followed by a wait of \
-             --timeout for answers [default: 1s].",
+             --timeout for answers [default: 1s].\n\n\
+             Example: switchboard connect 7007\n         \
+             printf hello | switchboard connect udp://7007",
         )
         .arg(address().required(true).help(ADDRESS_HELP))
 }
@@ -143,17 +170,17 @@ fn server_flags() -> Vec<Arg> {
             .default_value(Engine::default().name())
             .help("What runs the connections"),
         variable(Arg::new("workers").long("workers").value_name("N"))
-            .value_parser(count)
+            .value_parser(count::<NonZeroUsize>)
             .help("Threads that run coroutines [default: one for each core]"),
         variable(Arg::new("prefork").long("prefork").value_name("N"))
-            .value_parser(value_parser!(usize))
+            .value_parser(count_or_zero)
             .default_value("0")
             .help("Serve by N processes that are replaced when they die; 0: by this one alone"),
         variable(Arg::new("max-connections").long("max-connections").value_name("N"))
-            .value_parser(count)
+            .value_parser(count::<NonZeroUsize>)
             .help("Connections open at once; further ones wait [default: the engine's]"),
         variable(Arg::new("max-per-ip").long("max-per-ip").value_name("N"))
-            .value_parser(count)
+            .value_parser(count::<NonZeroUsize>)
             .help("Of these, from one address [default: a quarter]"),
         limit("first-byte", guards.deadline_first_byte).help("Time to the first byte, or off"),
         limit("idle", guards.deadline_idle).help("Time between two bytes, or off"),
@@ -172,8 +199,12 @@ fn server_flags() -> Vec<Arg> {
     flags.map(|flag| flag.global(true).help_heading("Server options")).to_vec()
 }
 
-pub(crate) fn count(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn count<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("\"{}\" is not a number from 1 up", text.escape_debug()))
+}
+
+fn count_or_zero(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("\"{}\" is not a number from 0 up", text.escape_debug()))
 }
 
 fn limit(name: &'static str, default: Option<std::time::Duration>) -> Arg {
@@ -193,11 +224,22 @@ fn limit_value(text: &str) -> Result<Limit, String> {
 pub(crate) struct Limit(pub(crate) Option<std::time::Duration>);
 
 pub(crate) fn switch(arg: Arg) -> Arg {
-    variable(arg).action(ArgAction::SetTrue).value_parser(BoolishValueParser::new())
+    variable(arg).action(ArgAction::SetTrue).value_parser(yes_or_no)
+}
+
+/// What the variable of a switch says.
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    let read = BoolishValueParser::new().parse_ref(&Command::default(), None, text.as_ref());
+    read.map_err(|_| format!("\"{}\" is not true or false", text.escape_debug()))
 }
 
 /// Gives a flag its variable.
 pub(crate) fn variable(arg: Arg) -> Arg {
-    let name = arg.get_id().as_str().to_uppercase().replace('-', "_");
-    arg.env(format!("SWITCHBOARD_{name}")).hide_env(true)
+    let variable = variable_of(arg.get_id().as_str());
+    arg.env(variable).hide_env(true)
+}
+
+/// The variable of a flag: `first-byte` has `SWITCHBOARD_FIRST_BYTE`.
+pub(crate) fn variable_of(flag: &str) -> String {
+    format!("SWITCHBOARD_{}", flag.to_uppercase().replace('-', "_"))
 }

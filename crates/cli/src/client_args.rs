@@ -2,7 +2,7 @@
 //!
 //! What all commands share is in `args.rs`. Each command ends its help with an example.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
@@ -95,7 +95,7 @@ fn ping() -> Command {
         .arg(Arg::new("host").value_name("HOST").required(true).help("A name or an address"))
         .arg(
             variable(Arg::new("count").short('c').long("count").value_name("N"))
-                .value_parser(value_parser!(NonZeroU32))
+                .value_parser(count::<NonZeroU32>)
                 .help("Ask so often [default: until Ctrl-C]"),
         )
         .arg(
@@ -204,5 +204,7 @@ fn url(help: &'static str) -> Arg {
 }
 
 fn number(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    variable(Arg::new(name).long(name).value_name(value)).value_parser(count).help(help)
+    variable(Arg::new(name).long(name).value_name(value))
+        .value_parser(count::<NonZeroUsize>)
+        .help(help)
 }

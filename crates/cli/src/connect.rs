@@ -48,10 +48,7 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
 /// The address that `command` was given to connect to.
 pub(crate) fn place(command: &str, matches: &ArgMatches, global: &Global) -> Result<Address> {
     let address = global.address(matches)?.expect("the grammar demands an address");
-    if matches!(
-        address.place,
-        Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_) | Place::Vsock(..)
-    ) {
+    if matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_)) {
         let why = format!("{command} {address}: cannot connect there (try 127.0.0.1:7007)");
         return Err(Failure::new(Exit::Usage, why));
     }

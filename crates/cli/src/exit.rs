@@ -91,21 +91,57 @@ impl Failure {
         Failure { exit, message: None }
     }
 
+    /// For a name without an address, in the words of whoever looked for it.
+    pub(crate) fn unresolved(why: impl std::fmt::Display) -> Failure {
+        let remedy = "is it spelt right? a numeric address needs no name server";
+        Failure::new(Exit::Resolve, format!("{why} ({remedy})"))
+    }
+
+    /// For a file, by its name, that cannot be written.
+    pub(crate) fn write(name: impl std::fmt::Display, error: &io::Error) -> Failure {
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => " (is there such a folder?)",
+            ErrorKind::PermissionDenied => " (try a folder of your own)",
+            ErrorKind::ReadOnlyFilesystem => " (try another folder)",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                " (make room, or write somewhere else)"
+            }
+            _ => "",
+        };
+        let exit = match error.kind() {
+            ErrorKind::PermissionDenied => Exit::Permission,
+            _ => Exit::Output,
+        };
+        Failure::new(exit, format!("write {name}: {}{remedy}", switchboard::plain(error)))
+    }
+
+    /// For a file, by its name, that cannot be read.
+    pub(crate) fn read(name: impl std::fmt::Display, error: &io::Error) -> Failure {
+        let (exit, remedy) = match error.kind() {
+            ErrorKind::NotFound => (Exit::No, " (is the name right?)"),
+            ErrorKind::PermissionDenied => (Exit::Permission, " (its owner may, or root)"),
+            ErrorKind::IsADirectory => (Exit::No, " (name a file in it)"),
+            _ => (Exit::No, ""),
+        };
+        Failure::new(exit, format!("read {name}: {}{remedy}", switchboard::plain(error)))
+    }
+
     /// For output that cannot be written. A closed pipe is no failure: whoever read it has had
     /// enough.
     pub(crate) fn output(error: &io::Error) -> Failure {
         match error.kind() {
             ErrorKind::BrokenPipe => Failure::quiet(Exit::Success),
-            _ => Failure::new(Exit::Output, format!("write: {}", switchboard::plain(error))),
+            _ => Failure { exit: Exit::Output, ..Failure::write("stdout", error) },
         }
     }
 }
 
 impl From<switchboard::Error> for Failure {
     fn from(error: switchboard::Error) -> Failure {
-        let exit =
-            if error.is_resolve() { Exit::Resolve } else { Exit::of(error.kind(), Exit::No) };
-        Failure::new(exit, error.to_string())
+        match error.is_resolve() {
+            true => Failure::unresolved(error),
+            false => Failure::new(Exit::of(error.kind(), Exit::No), error.to_string()),
+        }
     }
 }
 

@@ -64,10 +64,8 @@ fn answers(engine: Engine, paint: Paint) -> String {
 /// found behind it.
 pub(crate) fn address(matches: &ArgMatches, global: &Global) -> Result {
     let address = global.address(matches)?.expect("the grammar demands an address");
-    let network = !matches!(
-        address.place,
-        Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_) | Place::Vsock(..)
-    );
+    let network =
+        !matches!(address.place, Place::Stdio | Place::Descriptor(_) | Place::DescriptorName(_));
     let resolved = if network { global.resolve(&address) } else { Ok(Vec::new()) };
     let found: Vec<String> = match &resolved {
         Ok(endpoints) => endpoints.iter().map(|end| end.address.to_string()).collect(),

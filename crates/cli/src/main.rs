@@ -51,6 +51,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue};
 
 use exit::{Exit, Failure, Result};
 use options::Global;
@@ -125,6 +126,9 @@ fn refused(error: &clap::Error) -> Result {
             remedy.get_or_insert(more.trim_matches(['[', ']']).to_owned());
         }
     }
+    if let Some((flag, variable)) = variable_read(error) {
+        line = line.replace(&format!("'{flag}'"), &variable);
+    }
     let explained = error.kind() == clap::error::ErrorKind::ValueValidation;
     match remedy {
         Some(remedy) => line = format!("{line} ({remedy})"),
@@ -132,6 +136,23 @@ fn refused(error: &clap::Error) -> Result {
         None => line = format!("{line} (try {command} --help)"),
     }
     Err(Failure::new(Exit::Usage, screen::visible(line.as_bytes())))
+}
+
+/// The flag, as clap calls it, and its variable, where the value that is refused came from that:
+/// nobody typed the flag.
+fn variable_read(error: &clap::Error) -> Option<(String, String)> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let name = flag.strip_prefix("--")?.split(' ').next()?;
+    let variable = args::variable_of(name);
+    let typed = std::env::args_os().any(|arg| {
+        arg.to_str().and_then(|arg| arg.strip_prefix("--")).is_some_and(|arg| arg.starts_with(name))
+    });
+    let read = std::env::var_os(&variable).is_some_and(|set| set == *value);
+    (read && !typed).then_some((flag, variable))
 }
 
 /// What is shown to somebody who does not know what to type.

@@ -29,7 +29,10 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
         let why = options::LEFT_OUT.iter().find(|(name, _)| *name == part);
         let why = match why {
             Some((name, why)) => format!("options {name}: {why}"),
-            None => format!("options {}: no option has this in its name", part.escape_debug()),
+            None => format!(
+                "options {}: no option has this in its name (switchboard options lists all)",
+                part.escape_debug()
+            ),
         };
         return Err(Failure::new(Exit::No, why));
     }

@@ -72,6 +72,16 @@ impl Global {
         };
         let mut address = address.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         address.scheme = address.scheme.map(|scheme| self.scheme(scheme));
+        let asked = address.scheme.map_or(Family::UNSPEC, Scheme::family);
+        if let Some(family) = self.family
+            && [Family::INET, Family::INET6].contains(&asked)
+            && asked != family
+        {
+            let flag = if family == Family::INET { "-4" } else { "-6" };
+            let why =
+                format!("address \"{address}\": {flag} asks for the other family (leave it out)");
+            return Err(Failure::new(Exit::Usage, why));
+        }
         Ok(Some(address))
     }
 
@@ -91,14 +101,16 @@ impl Global {
     /// # Errors
     /// A name without one, or an address that is no place to connect to.
     pub(crate) fn resolve(&self, address: &Address) -> Result<Vec<Endpoint>> {
-        let fail = |why: String| Failure::new(Exit::Resolve, why);
-        let mut endpoints = address.resolve().map_err(|error| fail(error.to_string()))?;
+        let mut endpoints = address.resolve().map_err(Failure::unresolved)?;
         if let Some(family) = self.family {
             let inet = |family| family == Family::INET || family == Family::INET6;
             endpoints.retain(|end| end.family == family || !inet(end.family));
         }
         match endpoints.is_empty() {
-            true => Err(fail(format!("cannot resolve {address}: no address in that family"))),
+            true => {
+                let why = "no address in that family (there may be one without -4 or -6)";
+                Err(Failure::new(Exit::Resolve, format!("cannot resolve {address}: {why}")))
+            }
             false => Ok(endpoints),
         }
     }

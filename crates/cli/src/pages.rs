@@ -8,10 +8,9 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use switchboard::plain;
 
 use crate::args;
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Failure, Result};
 use crate::options::Global;
 use crate::output::{data, note};
 
@@ -28,7 +27,7 @@ pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
     let Some(folder) = matches.get_one::<std::path::PathBuf>("out") else {
         return data(&page(&program, "switchboard"));
     };
-    let failed = |error: io::Error| failed(folder, &error);
+    let failed = |error: io::Error| Failure::write(folder.display(), &error);
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut count = 0;
     write_all(&program, "switchboard", folder, &mut count).map_err(failed)?;
@@ -36,14 +35,6 @@ pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
         note(&format!("switchboard: {count} pages in {}", folder.display()));
     }
     Ok(())
-}
-
-fn failed(folder: &Path, error: &io::Error) -> Failure {
-    let exit = match error.kind() {
-        io::ErrorKind::PermissionDenied => Exit::Permission,
-        _ => Exit::Output,
-    };
-    Failure::new(exit, format!("write into {}: {}", folder.display(), plain(error)))
 }
 
 /// A page for the command and each below it: `switchboard-serve-echo.1`.

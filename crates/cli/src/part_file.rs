@@ -12,9 +12,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use switchboard::Deadline;
 use switchboard::socket::signal::stop_signals;
 use switchboard::socket::{Interest, Poll, poll};
-use switchboard::{Deadline, plain};
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -34,7 +34,7 @@ impl PartFile {
     pub(crate) fn create(path: &Path) -> Result<PartFile> {
         // What a link leads to is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let fail = |error: io::Error| failed(&path, &error);
+        let fail = |error: io::Error| Failure::write(path.display(), &error);
         if path.is_dir() {
             let why = format!("write {}: it is a folder (name a file in it)", path.display());
             return Err(Failure::new(Exit::Output, why));
@@ -56,7 +56,7 @@ impl PartFile {
 
     /// Writes more.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result {
-        self.file.write_all(bytes).map_err(|error| failed(&self.path, &error))
+        self.file.write_all(bytes).map_err(|error| Failure::write(self.path.display(), &error))
     }
 
     /// It is whole: gives it its name.
@@ -66,7 +66,8 @@ impl PartFile {
         }
         let mut unfinished = unfinished();
         let beginning = unfinished.as_ref().expect("it is there until it is finished");
-        fs::rename(beginning, &self.path).map_err(|error| failed(&self.path, &error))?;
+        fs::rename(beginning, &self.path)
+            .map_err(|error| Failure::write(self.path.display(), &error))?;
         *unfinished = None;
         self.whole = true;
         Ok(())
@@ -79,14 +80,6 @@ impl Drop for PartFile {
             remove(&mut unfinished());
         }
     }
-}
-
-fn failed(path: &Path, error: &io::Error) -> Failure {
-    let exit = match error.kind() {
-        io::ErrorKind::PermissionDenied => Exit::Permission,
-        _ => Exit::Output,
-    };
-    Failure::new(exit, format!("write {}: {}", path.display(), plain(error)))
 }
 
 fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {

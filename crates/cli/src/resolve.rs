@@ -5,7 +5,7 @@
 //! `getaddrinfo`: what this shows is what a program on this machine gets.
 
 use clap::ArgMatches;
-use switchboard::socket::names::{AddrInfoFlags, Hints, Port, getaddrinfo};
+use switchboard::socket::names::{AddrInfoFlags, GaiCode, Hints, Port, Reason, getaddrinfo};
 use switchboard::socket::{Endpoint, Family, SockAddr};
 
 use crate::exit::{Exit, Failure, Result};
@@ -28,12 +28,13 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
     let host = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     let answer = getaddrinfo(Some(host), port, &hints).map_err(|error| {
         let service = service.map(|service| format!(" {}", service.escape_debug()));
-        let remedy = match error.is_temporary() {
-            true => " (the name service does not answer; is there a network?)",
-            false => "",
+        let why = format!("resolve{}: {error}", service.as_deref().unwrap_or_default());
+        let remedy = match (error.reason(), service) {
+            _ if error.is_temporary() => "the name service does not answer; is there a network?",
+            (Reason::Gai(GaiCode::SERVICE), Some(_)) => "a port may also be a number",
+            _ => return Failure::unresolved(why),
         };
-        let why = format!("resolve{}: {error}{remedy}", service.unwrap_or_default());
-        Failure::new(Exit::Resolve, why)
+        Failure::new(Exit::Resolve, format!("{why} ({remedy})"))
     })?;
     let found = group(&answer.endpoints);
     let official = answer.canonname.filter(|official| official != host);

@@ -82,20 +82,14 @@ struct Source {
 impl Source {
     fn open(path: &Path) -> Result<Source> {
         let name = path.display().to_string();
-        let fail = |error: &io::Error| {
-            let exit = match error.kind() {
-                ErrorKind::PermissionDenied => Exit::Permission,
-                _ => Exit::No,
-            };
-            Failure::new(exit, format!("read {name}: {}", plain(error)))
-        };
+        let fail = |error: &io::Error| Failure::read(&name, error);
         let file = match path == Path::new("-") {
             true => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(|e| fail(&e))?),
             false => File::open(path).map_err(|error| fail(&error))?,
         };
         let found = file.metadata().map_err(|error| fail(&error))?;
         if found.is_dir() {
-            return Err(Failure::new(Exit::No, format!("read {name}: it is a folder")));
+            return Err(fail(&ErrorKind::IsADirectory.into()));
         }
         // A file given as stdin may have been read from already: what is left is unknown.
         let length = (found.is_file() && path != Path::new("-")).then_some(found.len());

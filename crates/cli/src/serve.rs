@@ -153,7 +153,7 @@ pub(crate) fn standard(row: &Row, port: u16, global: &Global, lan: bool) -> Vec<
 
 /// The given address, with the service's usual scheme if it has none.
 fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Result<Address> {
-    if matches!(address.place, Place::Stdio | Place::Vsock(..)) {
+    if address.place == Place::Stdio {
         let (name, port) = (row.name, row.port);
         let why = format!("serve {name} {address}: cannot listen there (try 127.0.0.1:{port})");
         return Err(Failure::new(Exit::Usage, why));

@@ -20,7 +20,7 @@ fn fails(output: &Output, code: i32, words: &[&str]) {
 
 #[test]
 fn what_cannot_be_understood_is_2() {
-    let rows: [(&[&str], &[&str]); 12] = [
+    let rows: [(&[&str], &[&str]); 16] = [
         (&["serve", "echo", "::1:80"], &["[::1]:80"]),
         (&["serve", "echo", "127.0.0.1"], &["port is missing", "127.0.0.1:7007"]),
         (&["serve", "echo", "127.0.0.1:99999"], &["99999"]),
@@ -32,6 +32,10 @@ fn what_cannot_be_understood_is_2() {
         (&["serve", "echo", "0", "--engine", "steam"], &["steam", "threads"]),
         (&["serve", "echo", "@x", "--port-file", "x"], &["--port-file", "no port"]),
         (&["connect"], &["<ADDR>"]),
+        (&["connect", "http://127.0.0.1:8000/page"], &["(try http://127.0.0.1:8000)"]),
+        (&["connect", "-4", "tcp6://7007"], &["-4 asks for the other family"]),
+        (&["serve", "echo", "-6", "udp4://0"], &["-6 asks for the other family"]),
+        (&["ping", "-c", "0", "localhost"], &["--count", "from 1 up"]),
         (&["serve", "echo", "\u{1b}[2J"], &["control character"]),
     ];
     for (args, words) in rows {
@@ -39,8 +43,49 @@ fn what_cannot_be_understood_is_2() {
         fails(&output, 2, words);
         assert!(!output.stderr.contains(&0x1b), "{}", told(&output));
     }
-    let output = run(switchboard(&["services"]).env("SWITCHBOARD_TIMEOUT", "5"), b"");
-    fails(&output, 2, &["5s"]);
+}
+
+#[test]
+fn a_variable_that_cannot_be_understood_is_2_and_named() {
+    let rows = [
+        ("TIMEOUT", "5", "5s"),
+        ("JSON", "maybe", "true or false"),
+        ("FIRST_BYTE", "x", "500ms"),
+        ("ENGINE", "steam", "threads"),
+        ("PREFORK", "-1", "from 0 up"),
+        ("WORKERS", "0", "from 1 up"),
+    ];
+    for (name, value, remedy) in rows {
+        let variable = format!("SWITCHBOARD_{name}");
+        let mut command = switchboard(&["serve", "echo", "127.0.0.1:0"]);
+        let output = run(command.env(&variable, value), b"");
+        fails(&output, 2, &[&format!("for {variable}"), value, remedy]);
+    }
+    // Who typed the flag is told of the flag.
+    let mut command = switchboard(&["serve", "--timeout", "5"]);
+    let output = run(command.env("SWITCHBOARD_TIMEOUT", "5"), b"");
+    fails(&output, 2, &["for '--timeout <DURATION>'"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_says_what_to_do() {
+    let server = support::Running::serve(&["web", ".", "127.0.0.1:0"]);
+    let (root, none) = (format!("{}/", server.port()), fresh_path("none"));
+    let none = none.to_str().unwrap();
+    let in_none = format!("{none}/file");
+    let folder = std::env::temp_dir();
+    let rows: [(&[&str], i32, &[&str]); 6] = [
+        (&["get", &root, "-o", &in_none], 23, &["write ", &in_none, "no such file", "folder?"]),
+        (&["get", &root, "-o", "/dev/full"], 23, &["write /dev/full", "no space", "make room"]),
+        (&["get", &root, "-o", folder.to_str().unwrap()], 23, &["write ", "name a file in it"]),
+        (&["send", none, &root], 1, &["read ", none, "no such file", "is the name right?"]),
+        (&["send", folder.to_str().unwrap(), &root], 1, &["read ", "name a file in it"]),
+        (&["man", "--out", "/dev/null/x"], 23, &["write /dev/null/x", "not a directory"]),
+    ];
+    for (words, code, parts) in rows {
+        fails(&run(&mut switchboard(&[&["-q"], words].concat()), b""), code, parts);
+    }
+    server.stop();
 }
 
 #[test]
@@ -100,6 +145,15 @@ fn a_name_nobody_knows_is_6() {
     }
     let output = run(&mut switchboard(&["connect", "-6", "127.0.0.1:7007"]), b"");
     fails(&output, 6, &["127.0.0.1"]);
+    for (words, part) in [
+        (&["ping", ""][..], "cannot resolve \"\""),
+        (&["resolve", "nobody.invalid"], "spelt right?"),
+        (&["bench", "nobody.invalid:1"], "spelt right?"),
+        (&["get", "http://nobody.invalid/"], "spelt right?"),
+        (&["resolve", "127.0.0.1", "no-such-service"], "may also be a number"),
+    ] {
+        fails(&run(&mut switchboard(words), b""), 6, &[part]);
+    }
 }
 
 #[test]
@@ -145,7 +199,7 @@ fn output_that_cannot_be_written_is_23_but_a_closed_pipe_is_nothing() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut child = switchboard(&["services"]);
     let child = child.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    fails(&child.wait_with_output().unwrap(), 23, &["write", "no space"]);
+    fails(&child.wait_with_output().unwrap(), 23, &["write stdout", "no space", "make room"]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut child = switchboard(&["services"]);

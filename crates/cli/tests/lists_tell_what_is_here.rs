@@ -42,7 +42,7 @@ fn options_are_found_by_a_part_of_their_name() {
     let table = text(&["options", "keepidle"]);
     assert!(table.lines().count() == 2 && table.contains("TCP_KEEPIDLE"), "{table}");
     assert!(text(&["options", "-v", "so_rcvbuf"]).contains("methods  so_rcvbuf, set_so_rcvbuf"));
-    for (name, part) in [("no_such", "no option"), ("SO_BSDCOMPAT", "without effect")] {
+    for (name, part) in [("no_such", "options lists all"), ("SO_BSDCOMPAT", "without effect")] {
         let output = said(&["options", name]);
         let line = String::from_utf8(output.stderr.clone()).unwrap();
         assert!(output.status.code() == Some(1) && line.contains(part), "{}", told(&output));
@@ -127,20 +127,18 @@ fn the_first_help_and_each_help_have_examples() {
     let examples =
         first.lines().filter(|line| line.starts_with("  ") && line.contains("switchboard"));
     assert!((6..=8).contains(&examples.count()), "{first}");
-    let commands = [
-        "get",
-        "send",
-        "chat",
-        "ping",
-        "resolve",
-        "bench",
-        "options",
-        "doctor",
-        "completions",
-        "man",
-    ];
-    for command in commands {
+    let help = text(&["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let commands: Vec<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 15, "{help}");
+    for command in commands.iter().filter(|command| **command != "help") {
         let help = text(&[command, "--help"]);
         assert!(help.contains(&format!("Example: switchboard {command}")), "{help}");
+    }
+    for row in services::ALL {
+        let help = text(&["serve", row.name, "--help"]);
+        assert!(help.contains(&format!("Example: switchboard serve {}", row.name)), "{help}");
+        assert!(!help.contains('{'), "{help}");
     }
 }

@@ -105,9 +105,11 @@ impl Report<'_> {
             self.seconds(),
             self.rate()
         ));
-        text.push_str(&self.times(paint));
-        text.push('\n');
-        text.push_str(&bars(self.telling()));
+        if self.tally.answers() > 0 {
+            text.push_str(&self.times(paint));
+            text.push('\n');
+            text.push_str(&bars(self.telling()));
+        }
         text.push_str(&self.errors(paint));
         let (computed, waited) = machine::shares(self.costs);
         let waited = waited.map(|share| format!(", waited for a core {:.0}%", share * 100.0));

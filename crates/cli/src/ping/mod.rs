@@ -73,7 +73,7 @@ fn host(name: &str, global: &Global) -> Result<SocketAddr> {
     let hints = Hints { family, kind: Type::DGRAM, ..Hints::default() };
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     let found = getaddrinfo(Some(bare), 0, &hints)
-        .map_err(|error| Failure::new(Exit::Resolve, format!("ping: {error}")))?;
+        .map_err(|error| Failure::unresolved(format!("ping: {error}")))?;
     let inet = found.endpoints.iter().find_map(|end| end.address.as_inet());
     inet.ok_or_else(|| {
         let name = name.escape_debug();

@@ -42,10 +42,10 @@ pub(crate) fn head(title: &str) -> String {
 /// The end of a page.
 pub(crate) const FOOT: &str = "</html>\n";
 
-/// Light and dark as the reader's system has it. Where the screen is narrow, a row of a table
-/// stands as lines below each other: its first cell above the rest, and no headings.
-const STYLE: &str = ":root{color-scheme:light dark;--text:#1f2328;--faint:#59636e;--edge:#d9dee3;\
---soft:#f4f5f7;--link:#0a55c4;--back:#fff}\
+/// Light and dark as the reader's system has it. Where the screen is narrow, a row of a table is
+/// lines below each other: its first cell above the rest, and no headings.
+const STYLE: &str = ":root{color-scheme:light dark;\
+--text:#1f2328;--faint:#59636e;--edge:#d9dee3;--soft:#f4f5f7;--link:#0a55c4;--back:#fff}\
 @media(prefers-color-scheme:dark){:root{--text:#d8dce2;--faint:#9aa4af;--edge:#343a43;\
 --soft:#1f242b;--link:#76aef8;--back:#15181d}}\
 body{font:1rem/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);\

@@ -188,7 +188,8 @@ impl Whole {
 
 /// The refusal of a name that something else has.
 pub(super) fn name_taken() -> io::Error {
-    refuse(Status::Conflict, "Something has this name already, and it is not overwritten.")
+    let why = "Something has this name already, and it is not overwritten: take another name.";
+    refuse(Status::Conflict, why)
 }
 
 /// A temporary name, gone when this is dropped.

@@ -159,7 +159,10 @@ impl ResolveError {
 
 impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot resolve {}: ", self.name.escape_debug())?;
+        match self.name.as_str() {
+            "" => f.write_str("cannot resolve \"\": ")?,
+            name => write!(f, "cannot resolve {}: ", name.escape_debug())?,
+        }
         match &self.cause {
             Some(cause) => cause.fmt(f),
             None => f.write_str(&self.text()),
