@@ -60,7 +60,7 @@ impl Sample {
         let fields = json!({
             format!("server_cpu_us_per_{}", cell.each): self.server,
             format!("system_cpu_us_per_{}", cell.each): self.system,
-            format!("{}s_per_second", cell.each): self.per_second,
+            format!("{}_per_second", plural(cell.each)): self.per_second,
             "load_cpu_share": self.load,
             "others_cpu_share": self.surroundings.others,
             "stolen_share": self.surroundings.stolen,
@@ -69,6 +69,13 @@ impl Sample {
             line.extend(part);
         }
         Value::from(line)
+    }
+}
+
+fn plural(word: &str) -> String {
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{word}s"),
     }
 }
 

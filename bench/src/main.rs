@@ -22,6 +22,7 @@ mod datagrams;
 mod echo;
 mod environment;
 mod fan_out;
+mod figures;
 mod flood;
 mod idle;
 mod iperf;
@@ -31,6 +32,7 @@ mod load;
 mod memory;
 mod pair;
 mod peers;
+mod record;
 mod report;
 mod senders;
 mod sendfile;
@@ -38,6 +40,7 @@ mod server;
 mod shortage;
 mod start;
 mod statistics;
+mod tables;
 mod udp;
 mod visits;
 
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let outcome = match words.first().and_then(|word| word.to_str()) {
         Some("launch") => Err(server::launch(&words[1..])),
         Some("peer") => peer(&words[1..]),
+        Some("tables") => tables::run(&words[1..]),
         Some("pairs") => pairs(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();

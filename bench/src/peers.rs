@@ -64,6 +64,8 @@ pub(crate) struct Peer {
     pub(crate) summary: &'static str,
     /// How many connections it is asked to hold at most.
     holds: usize,
+    /// The library it stands on, for the record of versions.
+    library: Option<&'static str>,
     /// Answers in a few words why it cannot run on this machine.
     needs: fn() -> Result<(), String>,
     /// What it serves, and how.

@@ -8,6 +8,7 @@ pub(super) const PEER: Peer = Peer {
     name: "bare-datagrams",
     summary: "one recvfrom and one sendto for each datagram, blocking",
     holds: HOLDS_ANY,
+    library: None,
     needs: nothing,
     bodies: &[(Service::Datagrams, Body::Datagrams(serve))],
 };

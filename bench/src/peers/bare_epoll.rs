@@ -27,6 +27,7 @@ pub(super) const PEER: Peer = Peer {
     name: "bare-epoll",
     summary: "level-triggered epoll loop on one thread, one recv and one send per event",
     holds: HOLDS_ANY,
+    library: None,
     needs: nothing,
     bodies: &[
         (Service::Echo, Body::Inside(|listener| serve(listener, Echo))),

@@ -13,6 +13,7 @@ pub(super) const PEER: Peer = Peer {
     name: "bare-threads",
     summary: "blocking std::net loop, a thread per connection",
     holds: A_THREAD_EACH,
+    library: None,
     needs: nothing,
     bodies: &[(Service::Echo, Body::Inside(serve))],
 };

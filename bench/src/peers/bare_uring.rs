@@ -6,8 +6,9 @@
 //! ```
 //! Per message it makes no system call of its own: one `io_uring_enter` takes what came meanwhile
 //! and hands in the answers. A connection has one send under way, since two may overtake each
-//! other; further buffers wait for it. Bytes are never copied or looked at here. When all buffers
-//! are in use receives end with ENOBUFS and are armed again once some are back. A descriptor is
+//! other; further buffers wait for it. Bytes are never copied or looked at here. The kernel takes
+//! buffers in turn, so only as many are handed out as are needed and stay warm: when all are in use
+//! receives end with ENOBUFS, are armed again, and there are more of them. A descriptor is
 //! closed only when no operation on it is left, so its number means one connection in every
 //! completion. No limits, no deadlines, no counting.
 //!
@@ -31,6 +32,7 @@ pub(super) const PEER: Peer = Peer {
     name: "bare-uring",
     summary: "io_uring on one thread: multishot accept and receive, provided buffers",
     holds: HOLDS_ANY,
+    library: Some("io-uring"),
     needs: available,
     bodies: &[(Service::Echo, Body::Inside(serve))],
 };
@@ -70,6 +72,9 @@ fn serve(listener: TcpListener) -> io::Result<()> {
         completions.extend(echo.ring.completion());
         for completion in completions.drain(..) {
             echo.completed(&completion)?;
+        }
+        if !echo.starved.is_empty() {
+            echo.buffers.add();
         }
         echo.buffers.publish();
         for number in std::mem::take(&mut echo.starved) {
@@ -238,6 +243,8 @@ impl Echo {
 struct Buffers {
     entries: *mut BufRingEntry,
     memory: *mut u8,
+    /// How many there are so far.
+    count: u16,
     /// Given back so far, of which the kernel knows after [`Buffers::publish`].
     tail: u16,
 }
@@ -253,15 +260,22 @@ impl Buffers {
         };
         let entries: *mut BufRingEntry = map(COUNT as usize * size_of::<BufRingEntry>())?.cast();
         let mut buffers =
-            Buffers { entries, memory: map(COUNT as usize * BYTES as usize)?, tail: 0 };
+            Buffers { entries, memory: map(COUNT as usize * BYTES as usize)?, count: 0, tail: 0 };
         // SAFETY: the ring of entries is mapped, page-aligned, zeroed and stays for good.
         let registered = unsafe {
             ring.submitter().register_buf_ring_with_flags(entries as u64, COUNT, GROUP, 0)
         };
         registered?;
-        (0..COUNT).for_each(|buffer| buffers.give_back(buffer));
+        buffers.add();
         buffers.publish();
         Ok(buffers)
+    }
+
+    /// Hands out some more, while there are any.
+    fn add(&mut self) {
+        let all = COUNT.min(self.count + STEP);
+        (self.count..all).for_each(|buffer| self.give_back(buffer));
+        self.count = all;
     }
 
     fn address(&self, buffer: u16) -> u64 {
@@ -292,8 +306,9 @@ impl Buffers {
 
 const SUBMISSIONS: u32 = 1024;
 const COMPLETIONS: u32 = 16 * 1024;
-/// A power of two; with the size below 16 MiB, as much as bursts of ten thousand connections need.
+/// A power of two; 16 MiB of them, more than bursts of ten thousand connections need.
 const COUNT: u16 = 4096;
+const STEP: u16 = 256;
 const BYTES: u32 = 4096;
 const GROUP: u16 = 0;
 const KIND_SHIFT: u32 = 56;

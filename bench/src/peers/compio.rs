@@ -17,6 +17,7 @@ pub(super) const PEER: Peer = Peer {
     name: "compio",
     summary: "compio, a task per connection, io_uring",
     holds: HOLDS_ANY,
+    library: Some("compio"),
     needs: bare_uring::available,
     bodies: &[(Service::Echo, Body::Inside(serve))],
 };

@@ -11,6 +11,7 @@ pub(super) const PEER: Peer = Peer {
     name: "go",
     summary: "Go net, a goroutine per connection",
     holds: HOLDS_ANY,
+    library: None,
     needs: nothing,
     bodies: &[
         (Service::Echo, Body::Outside(prepare)),

@@ -35,7 +35,7 @@ pub(crate) fn contestants(setup: &Setup) -> io::Result<Vec<Contestant>> {
             let program = match (&able, body) {
                 (Err(why), _) => Err(why.clone()),
                 (_, Body::Inside(_) | Body::Datagrams(_)) => {
-                    Ok(Program::ourselves(peer.name, *service)?)
+                    Ok(Program::ourselves(peer.name, *service, peer.library)?)
                 }
                 (_, Body::Outside(prepare)) => prepare(*service),
             };
@@ -58,9 +58,8 @@ pub(crate) fn contestants(setup: &Setup) -> io::Result<Vec<Contestant>> {
     all.retain(|contestant| {
         index += 1;
         let Setup { wanted, unwanted, .. } = setup;
-        let named = |names: &[String]| names.iter().any(|name| *name == contestant.name);
         let wanted = wanted.is_empty() || wanted.iter().any(|name| is_called(contestant, name));
-        index == 1 || wanted && !named(unwanted)
+        index == 1 || wanted && !unwanted.contains(&contestant.name)
     });
     Ok(all)
 }
@@ -135,7 +134,7 @@ mod tests {
     }
 
     fn program() -> Result<Program, String> {
-        Ok(Program::ourselves("any", Service::Echo).unwrap())
+        Ok(Program::ourselves("any", Service::Echo, None).unwrap())
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) const PEER: Peer = Peer {
     name: "may",
     summary: "may, a stackful coroutine per connection, one worker",
     holds: HOLDS_ANY,
+    library: Some("may"),
     needs: nothing,
     bodies: &[
         (Service::Echo, Body::Inside(|listener| serve(listener, echo))),
@@ -28,6 +29,7 @@ pub(super) const BUFFERED: Peer = Peer {
     name: "may-buffered",
     summary: "the same, answers collected while input is at hand",
     holds: HOLDS_ANY,
+    library: Some("may"),
     needs: nothing,
     bodies: &[(Service::Lines, Body::Inside(|listener| serve(listener, lines_buffered)))],
 };

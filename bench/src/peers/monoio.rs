@@ -14,6 +14,7 @@ pub(super) const PEER: Peer = Peer {
     name: "monoio",
     summary: "monoio, a task per connection, io_uring",
     holds: HOLDS_ANY,
+    library: Some("monoio"),
     needs: bare_uring::available,
     bodies: &[(Service::Echo, Body::Inside(serve))],
 };

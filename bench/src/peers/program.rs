@@ -19,12 +19,21 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// This program, as the peer with that name.
-    pub(super) fn ourselves(name: &str, service: Service) -> io::Result<Program> {
+    /// This program, as the peer with that name; `library` is what it stands on, if anything.
+    pub(super) fn ourselves(
+        name: &str,
+        service: Service,
+        library: Option<&str>,
+    ) -> io::Result<Program> {
+        let ours = concat!("switchboard-bench ", env!("CARGO_PKG_VERSION"));
+        let version = match library {
+            Some(library) => format!("{library} {}", locked(library).unwrap_or("unknown")),
+            None => ours.to_owned(),
+        };
         Ok(Program {
             path: std::env::current_exe()?,
             arguments: ["peer", name, service.name(), PORT_FILE].map(OsString::from).to_vec(),
-            version: concat!("switchboard-bench ", env!("CARGO_PKG_VERSION")).to_owned(),
+            version,
             guards: None,
         })
     }
@@ -51,12 +60,29 @@ impl Program {
     }
 }
 
+/// The version of a library that this program was built with.
+fn locked(library: &str) -> Option<&'static str> {
+    let mut packages = LOCK.split("[[package]]");
+    let package = packages.find_map(|package| {
+        package.trim_start().strip_prefix(&format!("name = \"{library}\"\nversion = \""))
+    })?;
+    package.split_once('"').map(|(version, _)| version)
+}
+
+const LOCK: &str = include_str!("../../Cargo.lock");
+
 /// Stands for the port file in [`Program::arguments`].
 pub(crate) const PORT_FILE: &str = "{port-file}";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_a_library_is_the_one_in_the_lock_file() {
+        assert!(locked("tokio").unwrap().starts_with("1."));
+        assert_eq!(locked("toki"), None);
+    }
 
     #[test]
     fn guards_are_raised_only_where_the_cell_needs_more() {

@@ -8,6 +8,7 @@ pub(super) const PEER: Peer = Peer {
     name: "python-asyncio",
     summary: "Python 3 asyncio, a Protocol per connection",
     holds: HOLDS_ANY,
+    library: None,
     needs: nothing,
     bodies: &[(Service::Echo, Body::Outside(|_| script(SCRIPT, &["asyncio"])))],
 };
@@ -16,6 +17,7 @@ pub(super) const UVLOOP: Peer = Peer {
     name: "python-uvloop",
     summary: "the same on uvloop",
     holds: HOLDS_ANY,
+    library: None,
     needs: nothing,
     bodies: &[(Service::Echo, Body::Outside(|_| uvloop()))],
 };

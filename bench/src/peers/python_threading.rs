@@ -12,6 +12,7 @@ pub(super) const PEER: Peer = Peer {
     name: "python-threading",
     summary: "Python 3 socketserver.ThreadingTCPServer",
     holds: A_THREAD_EACH,
+    library: None,
     needs: nothing,
     bodies: &[(Service::Echo, Body::Outside(|_| script(SCRIPT, &[])))],
 };

@@ -34,7 +34,7 @@ pub(super) fn engines(setup: &Setup) -> io::Result<Vec<Contestant>> {
             let mut programs =
                 vec![(Service::Echo, Ok(program("tcp"))), (Service::Datagrams, Ok(program("udp")))];
             for service in inside::services(&name) {
-                programs.push((*service, Ok(Program::ourselves(&name, *service)?)));
+                programs.push((*service, Ok(Program::ourselves(&name, *service, None)?)));
             }
             Ok(Contestant { name, holds: holds(limit), programs })
         })

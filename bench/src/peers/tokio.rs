@@ -17,6 +17,7 @@ pub(super) const PEER: Peer = Peer {
     name: "tokio",
     summary: "tokio, a task per connection, current-thread runtime",
     holds: HOLDS_ANY,
+    library: Some("tokio"),
     needs: nothing,
     bodies: &[
         (Service::Echo, Body::Inside(|listener| serve(current()?, listener, echo))),
@@ -29,6 +30,7 @@ pub(super) const BUFFERED: Peer = Peer {
     name: "tokio-buffered",
     summary: "the same, answers collected while input is at hand",
     holds: HOLDS_ANY,
+    library: Some("tokio"),
     needs: nothing,
     bodies: &[(
         Service::Lines,
@@ -40,6 +42,7 @@ pub(super) const THREADS: Peer = Peer {
     name: "tokio-threads",
     summary: "tokio, multi-thread runtime, a worker for each CPU it may use",
     holds: HOLDS_ANY,
+    library: Some("tokio"),
     needs: nothing,
     bodies: &[
         (Service::Echo, Body::Inside(|listener| serve(threads()?, listener, echo))),
