@@ -10,7 +10,7 @@ use crate::arguments::Arguments;
 use crate::blocks::{Slice, Surroundings};
 use crate::cost::{self, Cell, Sample};
 use crate::isolation::Isolation;
-use crate::peers::{self, Contestant, Lineup, Program};
+use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object};
 use crate::server::{Conditions, Server};
 use crate::visits::Visits;
@@ -27,7 +27,8 @@ pub(crate) fn run(
 ) -> io::Result<bool> {
     let visitors = arguments.visitors;
     // Who holds only one connection takes the visitors one after the other.
-    let Lineup { able, unable, .. } = peers::lineup(contestants, 1).with_reference()?;
+    let Lineup { able, unable, .. } =
+        peers::lineup(contestants, Service::Echo, 1).with_reference()?;
     let able = able.into_iter().map(|(name, program)| (name, program.allowing(visitors)));
     let cell = Cell {
         family: "accept",

@@ -11,13 +11,17 @@ pub(crate) struct Arguments {
     pub(crate) cells: Vec<Family>,
     /// The run only shows that everything works.
     pub(crate) quick: bool,
-    pub(crate) connections: Vec<usize>,
-    pub(crate) message_bytes: Vec<usize>,
+    /// Connections and bytes per message of each echo cell.
+    pub(crate) echoes: Vec<(usize, usize)>,
     pub(crate) blocks: usize,
     pub(crate) slice: Duration,
     pub(crate) warm_up: Duration,
     /// Clients at once in the accept cell.
     pub(crate) visitors: usize,
+    /// Members of the fan-out cell.
+    pub(crate) members: usize,
+    /// Connections that say nothing in the idle cell.
+    pub(crate) silent: usize,
     /// Idle connections of the memory cell.
     pub(crate) idle: Vec<usize>,
     /// Servers that the memory cell measures of each contestant.
@@ -36,6 +40,8 @@ pub(crate) struct Arguments {
     pub(crate) file_bytes: u64,
     /// Empty: all.
     pub(crate) peers: Vec<String>,
+    /// Of those, who stays out.
+    pub(crate) without: Vec<String>,
     pub(crate) reference: String,
     pub(crate) switchboard: PathBuf,
     pub(crate) switchboard_arguments: Vec<String>,
@@ -51,7 +57,12 @@ pub(crate) enum Family {
     Instructions,
     Shortage,
     Echo,
+    Lines,
     Accept,
+    Idle,
+    Flood,
+    FanOut,
+    Datagrams,
     Memory,
     Udp,
     Sendfile,
@@ -64,10 +75,27 @@ const FAMILIES: &[(&str, Family)] = &[
     ("instructions", Family::Instructions),
     ("shortage", Family::Shortage),
     ("echo", Family::Echo),
+    ("lines", Family::Lines),
     ("accept", Family::Accept),
+    ("idle", Family::Idle),
+    ("flood", Family::Flood),
+    ("fan-out", Family::FanOut),
+    ("datagrams", Family::Datagrams),
     ("memory", Family::Memory),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
+];
+
+/// Those that compare servers at what they are for: the sheet.
+const SHEET: &[Family] = &[
+    Family::Echo,
+    Family::Lines,
+    Family::Accept,
+    Family::Idle,
+    Family::Flood,
+    Family::FanOut,
+    Family::Datagrams,
+    Family::Memory,
 ];
 
 impl Arguments {
@@ -81,8 +109,16 @@ impl Arguments {
         let mut parsed = Arguments::preset(quick);
         let mut words = words.into_iter();
         let command = words.next().ok_or("a command is missing")?;
-        let chosen = FAMILIES.iter().filter(|(name, _)| command == "all" || command == *name);
+        let chosen = FAMILIES.iter().filter(|(name, family)| match command.as_str() {
+            "all" => true,
+            "sheet" => SHEET.contains(family),
+            one => one == *name,
+        });
         parsed.cells = chosen.map(|(_, family)| *family).collect();
+        if command == "sheet" && !quick {
+            parsed.for_the_sheet();
+        }
+        let (mut connections, mut sizes) = (None, None);
         if parsed.cells.is_empty() {
             return Err(format!("unknown command {command}"));
         }
@@ -91,15 +127,18 @@ impl Arguments {
             match flag.as_str() {
                 "--quick" => {}
                 "--host-network" => parsed.host_network = true,
-                "--connections" => parsed.connections = counts(&flag, &value()?)?,
-                "--size" => parsed.message_bytes = counts(&flag, &value()?)?,
+                "--connections" => connections = Some(counts(&flag, &value()?)?),
+                "--size" => sizes = Some(counts(&flag, &value()?)?),
                 "--visitors" => parsed.visitors = count(&flag, &value()?)?,
+                "--members" => parsed.members = count(&flag, &value()?)?,
+                "--silent" => parsed.silent = count(&flag, &value()?)?,
                 "--idle" => parsed.idle = counts(&flag, &value()?)?,
                 "--blocks" => parsed.blocks = count(&flag, &value()?)?,
                 "--slice" => parsed.slice = duration(&flag, &value()?)?,
                 "--warm-up" => parsed.warm_up = duration(&flag, &value()?)?,
                 "--repeat" => parsed.starts = count(&flag, &value()?)?,
-                "--peers" => parsed.peers = value()?.split(',').map(str::to_owned).collect(),
+                "--peers" => parsed.peers = names(&value()?),
+                "--without" => parsed.without = names(&value()?),
                 "--reference" => parsed.reference = value()?,
                 "--switchboard" => parsed.switchboard = PathBuf::from(value()?),
                 "--switchboard-arg" => parsed.switchboard_arguments.push(value()?),
@@ -107,7 +146,24 @@ impl Arguments {
                 other => return Err(format!("unknown flag {other}")),
             }
         }
+        if connections.is_some() || sizes.is_some() {
+            let connections = connections.unwrap_or_else(|| distinct(&parsed.echoes, |it| it.0));
+            let sizes = sizes.unwrap_or_else(|| vec![64]);
+            let all = connections.iter().flat_map(|one| sizes.iter().map(|size| (*one, *size)));
+            parsed.echoes = all.collect();
+        }
         Ok(parsed)
+    }
+
+    /// Many cells and many contestants: shorter slices, and of the product only the engine that is
+    /// made for this. What is given on the command line goes before.
+    fn for_the_sheet(&mut self) {
+        self.blocks = 3;
+        self.slice = Duration::from_millis(500);
+        self.warm_up = Duration::from_millis(150);
+        self.measures = 1;
+        self.idle = vec![10_000];
+        self.without = names("switchboard-serial,switchboard-threads,switchboard-processes");
     }
 
     /// Full runs are for figures to publish; quick ones show that everything works.
@@ -116,12 +172,16 @@ impl Arguments {
         Arguments {
             cells: Vec::new(),
             quick,
-            connections: vec![1, 64, choose(1000, 256) as usize],
-            message_bytes: vec![64],
+            echoes: match quick {
+                true => vec![(1, 64), (64, 64), (256, 64), (64, 16 << 10)],
+                false => vec![(1, 64), (64, 64), (1000, 64), (10_000, 64), (64, 16 << 10)],
+            },
             blocks: choose(10, 1) as usize,
-            slice: Duration::from_millis(choose(1000, 200)),
-            warm_up: Duration::from_millis(choose(250, 50)),
+            slice: Duration::from_millis(choose(1000, 60)),
+            warm_up: Duration::from_millis(choose(250, 20)),
             visitors: 16,
+            members: choose(1000, 200) as usize,
+            silent: choose(10_000, 500) as usize,
             idle: if quick { vec![500] } else { vec![1000, 10_000, 15_000] },
             measures: choose(3, 1) as usize,
             starts: choose(20, 5) as usize,
@@ -131,6 +191,7 @@ impl Arguments {
             rounds: choose(200, 20) as usize,
             file_bytes: choose(1 << 30, 64 << 20),
             peers: Vec::new(),
+            without: Vec::new(),
             reference: REFERENCE.to_owned(),
             switchboard: PathBuf::from(DEFAULT_SWITCHBOARD),
             switchboard_arguments: Vec::new(),
@@ -145,7 +206,12 @@ pub(crate) const HELP: &str = "\
 switchboard-bench: the product beside its peers, on this machine
 
   echo       CPU per message and messages per second, closed loop
+  lines      the same per line, 16 lines under way on each connection
   accept     CPU per connection and connections per second: connect, echo, close
+  idle       messages per second of 64 connections, alone and beside 10,000 silent ones
+  flood      99th percentile of 64 connections, alone and beside one that floods
+  fan-out    CPU per delivery of a message to each of 1000 connections
+  datagrams  CPU per datagram answered, 64 senders
   memory     bytes for each idle connection, before and after it has said something
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
@@ -154,21 +220,29 @@ switchboard-bench: the product beside its peers, on this machine
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
   all        all of these
+  sheet      those that compare servers at what they are for, in short slices: 10 to 15 minutes
+  tables     not a cell: the figures in FILE as tables, see --from
 
   --quick                 all of it in less than a minute; fewer connections, rough figures
-  --connections N[,N...]  connections of the echo cell (1,64,1000)
-  --size N[,N...]         bytes per message of the echo cell (64)
+  --connections N[,N...]  connections of the echo cell (1,64,1000,10000)
+  --size N[,N...]         bytes per message of the echo cell (64; and 16384 with 64 connections)
   --visitors N            clients at once in the accept cell (16)
+  --silent N              silent connections of the idle cell (10000)
+  --members N             members of the fan-out cell (1000)
   --idle N[,N...]         idle connections of the memory cell (1000,10000,15000)
   --blocks N              blocks of turns (10); each row runs twice in a block
   --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
   --repeat N              repeats of the start cell (20)
   --peers NAME[,NAME...]  servers with only these, and the reference; switchboard: all its engines
+  --without NAME[,NAME...] servers without these
   --reference NAME        what the others are compared with (bare-epoll)
   --switchboard PATH      the program to measure (../target/release/switchboard)
   --switchboard-arg WORD  one more argument for it; may be given again
   --json FILE             every slice and every result as JSON lines
   --host-network          stay in the host's network namespace, with its TCP settings
+
+  tables --from FILE [--into DOCUMENT]
+                          print what is in the JSON lines as tables, or put them into the document
 
 A run in which every slice of a row was dropped, because the machine was busy, exits with 1 unless
 it is --quick.
@@ -182,6 +256,18 @@ fn count(flag: &str, word: &str) -> Result<usize, String> {
 
 fn counts(flag: &str, words: &str) -> Result<Vec<usize>, String> {
     words.split(',').map(|word| count(flag, word)).collect()
+}
+
+fn names(words: &str) -> Vec<String> {
+    words.split(',').map(str::to_owned).collect()
+}
+
+/// The values of `field` in order, each once.
+fn distinct(all: &[(usize, usize)], field: fn(&(usize, usize)) -> usize) -> Vec<usize> {
+    let mut values: Vec<_> = all.iter().map(field).collect();
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 /// `500ms`, `2s` or `1m`.
@@ -225,6 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn one_of_two_flags_keeps_the_other_side_of_the_echo_cells() {
+        let echoes = |line| parse(line).unwrap().echoes;
+        assert_eq!(echoes("echo --connections 7"), [(7, 64)]);
+        let larger = [(1, 128), (64, 128), (1000, 128), (10_000, 128)];
+        assert_eq!(echoes("echo --size 128"), larger);
+        assert!(echoes("echo").contains(&(64, 16384)));
+    }
+
+    #[test]
+    fn the_sheet_has_its_own_defaults_and_yields_to_flags() {
+        let parsed = parse("sheet --blocks 7").unwrap();
+        assert_eq!((parsed.blocks, parsed.slice), (7, Duration::from_millis(500)));
+        assert!(parsed.cells.contains(&Family::FanOut) && !parsed.cells.contains(&Family::Pair));
+        assert!(parsed.without.contains(&"switchboard-serial".to_owned()));
+        assert_eq!(parse("sheet --quick").unwrap().blocks, 1);
+    }
+
+    #[test]
     fn quick_yields_to_a_flag_wherever_it_stands() {
         for line in ["all --quick --blocks 9", "all --blocks 9 --quick"] {
             let parsed = parse(line).unwrap();
@@ -239,7 +343,7 @@ mod tests {
              --idle 10,20 --reference bare-threads --switchboard-arg --workers --switchboard-arg 1",
         )
         .unwrap();
-        assert_eq!((parsed.connections, parsed.message_bytes), (vec![1, 64], vec![64, 16384]));
+        assert_eq!(parsed.echoes, [(1, 64), (1, 16384), (64, 64), (64, 16384)]);
         assert_eq!((parsed.idle, parsed.reference.as_str()), (vec![10, 20], "bare-threads"));
         assert_eq!(parsed.switchboard_arguments, ["--workers", "1"]);
     }

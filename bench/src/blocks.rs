@@ -7,6 +7,11 @@
 //! of the same block. The reference takes part twice: its ratio to itself is the noise floor, and
 //! no difference below that is called one.
 //!
+//! A slice that was disturbed is dropped and tried again, a few times, since the neighbours of a
+//! shared machine come and go; in a run of one block, which judges nothing, it is not. Of an entry
+//! that had no quiet slice at all the disturbed ones are shown, marked as such, and the run is not
+//! complete.
+//!
 //! What a slice is and what it measures, the cells know.
 
 use crate::accounting::Machine;
@@ -14,6 +19,7 @@ use crate::report::{Report, progress};
 use crate::statistics::{Ratio, median};
 use serde_json::Value;
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 /// A contestant as it takes part; the reference does so twice, as the first two.
@@ -24,13 +30,27 @@ pub(crate) struct Entry<C> {
     pub(crate) dropped: usize,
     /// Why it takes part no longer.
     pub(crate) failure: Option<String>,
+    /// All its slices were disturbed, and had to be used.
+    pub(crate) disturbed: bool,
+}
+
+impl<C> Entry<C> {
+    /// What a reader must know about its slices; none if there is nothing.
+    pub(crate) fn remarks(&self) -> Option<String> {
+        match (self.disturbed, self.dropped) {
+            (true, _) => Some("DISTURBED: no quiet slice".to_owned()),
+            (false, 0) => None,
+            (false, count) => Some(format!("slices dropped: {count}")),
+        }
+    }
 }
 
 /// The entries for these contestants, of which the first is the reference.
 pub(crate) fn entries<C: Clone>(
     contestants: impl IntoIterator<Item = (impl Into<String>, C)>,
 ) -> Vec<Entry<C>> {
-    let entry = |name, contestant| Entry { name, contestant, dropped: 0, failure: None };
+    let entry =
+        |name, contestant| Entry { name, contestant, dropped: 0, failure: None, disturbed: false };
     let mut entries = Vec::new();
     for (name, contestant) in contestants {
         let name: String = name.into();
@@ -66,30 +86,54 @@ pub(crate) fn run<C, S>(
     mut slice: impl FnMut(&C, &Report) -> io::Result<Slice<S>>,
     json: impl Fn(&S, &str, usize, Option<&str>) -> Value,
 ) -> io::Result<Samples<S>> {
-    let mut blocks = Vec::new();
+    let none = |entries: &[Entry<C>]| entries.iter().map(|_| Vec::new()).collect::<Vec<Vec<S>>>();
+    let (mut blocks, mut disturbed) = (Vec::new(), Vec::new());
     for block in 0..count {
-        let mut samples: Vec<Vec<S>> = entries.iter().map(|_| Vec::new()).collect();
+        let (mut samples, mut spare) = (none(entries), none(entries));
         for at in order(entries.len(), block) {
             let entry = &mut entries[at];
             if entry.failure.is_some() {
                 continue;
             }
             progress(&format!("block {} of {count}: {}", block + 1, entry.name));
-            match slice(&entry.contestant, report) {
-                Ok(Slice { fault, sample }) => {
-                    report.json(&json(&sample, &entry.name, block, fault))?;
-                    match fault {
-                        None => samples[at].push(sample),
-                        Some(_) => entry.dropped += 1,
+            for tried in 0.. {
+                match slice(&entry.contestant, report) {
+                    Ok(Slice { fault, sample }) => {
+                        report.json(&json(&sample, &entry.name, block, fault))?;
+                        if fault.is_none() {
+                            samples[at].push(sample);
+                            break;
+                        }
+                        entry.dropped += 1;
+                        if fault.is_some_and(|fault| [STOLEN, BUSY].contains(&fault)) {
+                            spare[at].push(sample);
+                        }
+                    }
+                    Err(error) => {
+                        entry.failure = Some(error.to_string());
+                        break;
                     }
                 }
-                Err(error) => entry.failure = Some(error.to_string()),
+                if tried == TRIES_MORE || count == 1 {
+                    break;
+                }
+                thread::sleep(PAUSE);
             }
         }
         blocks.push(samples);
+        disturbed.push(spare);
     }
     progress("");
-    Ok(Samples { blocks })
+    let mut samples = Samples { blocks };
+    for (at, entry) in entries.iter_mut().enumerate() {
+        if samples.count(at) == 0 {
+            for (block, spare) in samples.blocks.iter_mut().zip(&mut disturbed) {
+                block[at] = std::mem::take(&mut spare[at]);
+            }
+            entry.disturbed = samples.count(at) > 0;
+        }
+    }
+    Ok(samples)
 }
 
 /// Rotated by the block's number, then mirrored.
@@ -110,20 +154,28 @@ impl<S> Samples<S> {
     ///
     /// When the entry has none.
     pub(crate) fn median(&self, at: usize, field: impl Fn(&S) -> f64) -> f64 {
-        median(&self.blocks.iter().flat_map(|block| &block[at]).map(field).collect::<Vec<_>>())
+        median(&self.values(at, field))
+    }
+
+    /// `field` of each of an entry's slices.
+    pub(crate) fn values(&self, at: usize, field: impl Fn(&S) -> f64) -> Vec<f64> {
+        self.blocks.iter().flat_map(|block| &block[at]).map(field).collect()
     }
 
     /// Whether the cell has what it is for: nobody failed, and everybody has slices that can be
     /// used. What a busy machine took away is said; a quick run, which judges no figures, goes on.
     pub(crate) fn verdict<C>(&self, entries: &[Entry<C>], quick: bool) -> bool {
-        let all_dropped = |at: usize| entries[at].failure.is_none() && self.count(at) == 0;
-        let dropped: Vec<_> = (0..entries.len()).filter(|at| all_dropped(*at)).collect();
-        if !dropped.is_empty() {
-            let names: Vec<_> = dropped.iter().map(|at| entries[*at].name.as_str()).collect();
+        let lacks = |at: &usize| {
+            let entry = &entries[*at];
+            entry.failure.is_none() && (entry.disturbed || self.count(*at) == 0)
+        };
+        let lacking: Vec<_> = (0..entries.len()).filter(lacks).collect();
+        if !lacking.is_empty() {
+            let names: Vec<_> = lacking.iter().map(|at| entries[*at].name.as_str()).collect();
             let names = names.join(", ");
-            println!("INCOMPLETE: the machine is busy, every slice was dropped of {names}");
+            println!("INCOMPLETE: the machine is busy, there was no quiet slice of {names}");
         }
-        entries.iter().all(|entry| entry.failure.is_none()) && (dropped.is_empty() || quick)
+        entries.iter().all(|entry| entry.failure.is_none()) && (lacking.is_empty() || quick)
     }
 
     /// Per block the mean of the entry's slices over the mean of the reference's; blocks where
@@ -186,15 +238,21 @@ impl Surroundings {
     /// Why what was measured meanwhile must not be used.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if self.stolen > STEAL_LIMIT {
-            Some("steal above 2 %")
+            Some(STOLEN)
         } else if self.others > OTHERS_LIMIT {
-            Some("others used more than 10 % of a CPU")
+            Some(BUSY)
         } else {
             None
         }
     }
 }
 
+/// How often a slice that was dropped is tried again: a row then takes at most four times as long.
+const TRIES_MORE: usize = 3;
+/// Before it is: bursts of others last about as long.
+const PAUSE: Duration = Duration::from_millis(200);
+const STOLEN: &str = "steal above 2 %";
+const BUSY: &str = "others used more than 10 % of a CPU";
 /// A slice from which the hypervisor took more is dropped.
 const STEAL_LIMIT: f64 = 0.02;
 /// A slice in which others used more of a CPU is dropped: they push the load or the server aside,
@@ -240,6 +298,8 @@ mod tests {
         let dropped = Samples { blocks: vec![vec![vec![1.0], vec![], vec![1.0]]] };
         assert!(used.verdict(&entries, false) && dropped.verdict(&entries, true));
         assert!(!dropped.verdict(&entries, false));
+        entries[0].disturbed = true;
+        assert!(used.verdict(&entries, true) && !used.verdict(&entries, false));
         entries[2].failure = Some("it ended".to_owned());
         assert!(!used.verdict(&entries, true));
     }

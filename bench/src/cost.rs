@@ -60,7 +60,7 @@ impl Sample {
         let fields = json!({
             format!("server_cpu_us_per_{}", cell.each): self.server,
             format!("system_cpu_us_per_{}", cell.each): self.system,
-            format!("{}s_per_second", cell.each): self.per_second,
+            format!("{}_per_second", plural(cell.each)): self.per_second,
             "load_cpu_share": self.load,
             "others_cpu_share": self.surroundings.others,
             "stolen_share": self.surroundings.stolen,
@@ -69,6 +69,13 @@ impl Sample {
             line.extend(part);
         }
         Value::from(line)
+    }
+}
+
+fn plural(word: &str) -> String {
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{word}s"),
     }
 }
 
@@ -148,10 +155,11 @@ fn result(
     ];
     let entry = &entries[at];
     let differs = system.is_some_and(|ratio| ratio.differs(samples.floor(|s| s.system)));
-    row(&entry.name, &figures, &notes(at, entry.dropped, differs, medians.load));
+    row(&entry.name, &figures, &notes(at, entry, differs, medians.load));
     let json = |ratio: Option<Ratio>| ratio.map(|ratio| ratio.json());
     let more = json!({
         "reference": entries[0].name, "slices": samples.count(at), "slices_dropped": entry.dropped,
+        "disturbed": entry.disturbed,
         "load_is_limit": medians.load > LOAD_LIMIT,
         "server_ratio": json(samples.ratio(at, |s| s.server)), "system_ratio": json(system),
         "rate_ratio": json(samples.ratio(at, |s| s.per_second)),
@@ -162,7 +170,7 @@ fn result(
 }
 
 /// What a reader must know about a row.
-fn notes(at: usize, dropped: usize, differs: bool, load: f64) -> String {
+fn notes(at: usize, entry: &Entry<Program>, differs: bool, load: f64) -> String {
     let mut notes = Vec::new();
     match at {
         0 => notes.push("reference".to_owned()),
@@ -173,9 +181,7 @@ fn notes(at: usize, dropped: usize, differs: bool, load: f64) -> String {
     if load > LOAD_LIMIT {
         notes.push("the load generator is at its limit: compare CPU, not rates".to_owned());
     }
-    if dropped > 0 {
-        notes.push(format!("slices dropped: {dropped}"));
-    }
+    notes.extend(entry.remarks());
     notes.join("; ")
 }
 

@@ -7,17 +7,31 @@ use crate::accounting::{Machine, Threads};
 use crate::arguments::Arguments;
 use crate::blocks::{Slice, Surroundings};
 use crate::cost::{self, Cell, Sample};
-use crate::isolation::Isolation;
-use crate::load::Load;
-use crate::peers::{self, Contestant, Lineup, Program};
+use crate::isolation::{Isolation, descriptors_for};
+use crate::load::{Content, Done, Load};
+use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object};
 use crate::server::{Conditions, Server};
 use serde_json::json;
 use std::io;
 use std::path::Path;
 
-/// Runs one cell and reports it. False when a contestant failed or has no result.
-pub(crate) fn run(
+/// Runs every cell that is asked for. False when a contestant failed or has no result.
+pub(crate) fn run_all(
+    arguments: &Arguments,
+    isolation: &Isolation,
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> io::Result<bool> {
+    let mut all = true;
+    for &(connections, bytes) in &arguments.echoes {
+        all &= run(connections, bytes, arguments, isolation, contestants, report)?;
+    }
+    Ok(all)
+}
+
+/// Runs one cell and reports it.
+fn run(
     connections: usize,
     message_bytes: usize,
     arguments: &Arguments,
@@ -25,22 +39,38 @@ pub(crate) fn run(
     contestants: &[Contestant],
     report: &mut Report,
 ) -> io::Result<bool> {
-    let Lineup { able, unable, .. } = peers::lineup(contestants, connections).with_reference()?;
+    let place = object(json!({ "connections": connections, "message_bytes": message_bytes }));
+    if let Err(why) = descriptors_for(connections) {
+        println!("\necho: {connections} connections");
+        return report.skipped("echo", &place, &[("all".to_owned(), why)]).map(|()| true);
+    }
+    let lineup = peers::lineup(contestants, Service::Echo, connections);
+    let Lineup { able, unable, .. } = lineup.with_reference()?;
     let cell = Cell {
         family: "echo",
         each: "message",
         what: format!("connections: {connections}, {message_bytes} bytes, one under way on each"),
-        place: object(json!({ "connections": connections, "message_bytes": message_bytes })),
+        place,
     };
+    let traffic = Traffic { connections, content: Content::Bytes(message_bytes), each: 1 };
     cost::run(&cell, able, &unable, arguments, report, |program, report| {
-        slice(program, connections, message_bytes, arguments, isolation, report.folder())
+        slice(program, traffic, arguments, isolation, report.folder())
     })
 }
 
-fn slice(
+/// What goes to and fro in a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Traffic {
+    pub(crate) connections: usize,
+    pub(crate) content: Content,
+    /// How many a message counts for.
+    pub(crate) each: u64,
+}
+
+/// One slice of closed-loop load on a fresh server.
+pub(crate) fn slice(
     program: &Program,
-    connections: usize,
-    message_bytes: usize,
+    traffic: Traffic,
     arguments: &Arguments,
     isolation: &Isolation,
     folder: &Path,
@@ -48,10 +78,25 @@ fn slice(
     let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
     let server = Server::start(program, conditions, folder)?;
     let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-    let mut load = Load::connect(server.port, connections, message_bytes)?;
+    let mut load = Load::connect_with(server.port, traffic.connections, traffic.content)?;
+    if traffic.connections > MANY {
+        // So that none is left to be accepted in the slice.
+        load.round().map_err(said)?;
+    }
     load.run(arguments.warm_up).map_err(said)?;
+    measured(&server, || {
+        let done = load.run(arguments.slice).map_err(said)?;
+        Ok(Done { messages: done.messages * traffic.each, ..done })
+    })
+}
+
+/// What `work` costs a server whose threads live as long as it does.
+pub(crate) fn measured(
+    server: &Server,
+    work: impl FnOnce() -> io::Result<Done>,
+) -> io::Result<Slice<Sample>> {
     let (threads, machine) = (Threads::of(server.pid())?, Machine::now()?);
-    let done = load.run(arguments.slice).map_err(said)?;
+    let done = work()?;
     // First the machine, then what takes a while to read.
     let (machine_after, threads_after) = (Machine::now()?, Threads::of(server.pid())?);
 
@@ -68,3 +113,6 @@ fn slice(
     };
     Ok(Slice { sample: Sample::new(&done, spent, surroundings), fault })
 }
+
+/// With more connections than these, all have had an answer before the warm-up.
+const MANY: usize = 1000;

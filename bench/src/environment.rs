@@ -9,9 +9,14 @@ use std::process::Command;
 
 /// Everything about the machine, the settings and the versions that moves the numbers.
 pub(crate) fn record(isolation: &Isolation, contestants: &[Contestant]) -> Value {
-    let peers = contestants.iter().map(|contestant| match &contestant.program {
-        Ok(program) => json!({ "name": contestant.name, "version": program.version }),
-        Err(reason) => json!({ "name": contestant.name, "skipped": reason }),
+    let peers = contestants.iter().map(|Contestant { name, programs, .. }| {
+        match programs.iter().find_map(|(_, program)| program.as_ref().ok()) {
+            Some(program) => json!({ "name": name, "version": program.version }),
+            None => {
+                let why = programs.iter().find_map(|(_, program)| program.as_ref().err());
+                json!({ "name": name, "skipped": why })
+            }
+        }
     });
     let network = if isolation.fresh_network { "fresh namespace" } else { "host" };
     json!({

@@ -13,7 +13,7 @@
 use crate::arguments::Arguments;
 use crate::isolation::Isolation;
 use crate::load::Load;
-use crate::peers::{self, Contestant, Lineup, Program};
+use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object, progress, row};
 use crate::server::{Conditions, Server};
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,7 +45,7 @@ pub(crate) fn run(
         let missing = ("all".to_owned(), "not installed: valgrind".to_owned());
         return report.skipped("instructions", &place, &[missing]).map(|()| true);
     }
-    let Lineup { able, unable, .. } = peers::lineup(contestants, CONNECTIONS);
+    let Lineup { able, unable, .. } = peers::lineup(contestants, Service::Echo, CONNECTIONS);
     row("contestant", &["instructions", "to first"], "");
     let (mut all, mut first) = (true, None);
     for (name, program) in able {

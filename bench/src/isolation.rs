@@ -47,6 +47,16 @@ impl Isolation {
     }
 }
 
+/// Whether this process may have the descriptors for so many connections; it says why not.
+pub(crate) fn descriptors_for(connections: usize) -> Result<(), String> {
+    let needed = connections as u64 + SPARE_DESCRIPTORS;
+    let allowed = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    match allowed < needed {
+        true => Err(format!("{needed} descriptors are needed, {allowed} allowed")),
+        false => Ok(()),
+    }
+}
+
 /// Returns when no fresh network namespace can be had; otherwise only with an error.
 fn restart_in_fresh_network() -> io::Result<()> {
     // As root; then as a user who may become root of a namespace.
@@ -77,6 +87,8 @@ fn no_time_wait() {
     drop(fs::write(crate::environment::TIME_WAIT_LIMIT, "0"));
 }
 
+/// For what is not a connection, in the server and in the load generator.
+const SPARE_DESCRIPTORS: u64 = 64;
 /// Set for the process inside the fresh network namespace.
 const INSIDE: &str = "SWITCHBOARD_BENCH_FRESH_NETWORK";
 const LOOPBACK_UP: &str = "ip link set lo up || ifconfig lo up";

@@ -6,15 +6,24 @@
 //! connections up or repeats an old answer is caught; nothing is allocated per message.
 //!
 //! A closed loop slows down with the server. It measures cost per message and peak rate; it says
-//! nothing about latency at a given rate and must not be read that way.
+//! nothing about latency at a given rate and must not be read that way. [`Load::watched`] takes the
+//! time of each message all the same, to compare a server with itself.
 
+mod wire;
+
+use hdrhistogram::Histogram;
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::net::SocketFlags;
+use rustix::time::Timespec;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+pub(crate) use wire::{
+    CONNECTIONS_PER_SOURCE, EVENTS, STALL_LIMIT, WINDOW_STEP, WINDOWS, connect_from, failure,
+    pattern, repeating, source, stalled, thread_cpu, wait,
+};
 
 /// Open connections to one server and what is under way on each.
 pub(crate) struct Load {
@@ -24,6 +33,19 @@ pub(crate) struct Load {
     buffer: Vec<u8>,
     events: Vec<epoll::Event>,
     message_bytes: usize,
+    /// Windows begin at multiples of this.
+    unit: usize,
+    /// Nanoseconds from the first byte sent to the last received, where they are wanted.
+    times: Option<Histogram<u64>>,
+}
+
+/// What messages are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Content {
+    /// So many bytes of any value.
+    Bytes(usize),
+    /// `count` lines of `bytes` bytes each, with the line's end.
+    Lines { bytes: usize, count: usize },
 }
 
 /// What one call of [`Load::run`] did.
@@ -39,6 +61,24 @@ pub(crate) struct Done {
 impl Load {
     /// Opens `connections` connections; each message will have `message_bytes` bytes (at least 1).
     pub(crate) fn connect(port: u16, connections: usize, message_bytes: usize) -> io::Result<Load> {
+        Load::connect_with(port, connections, Content::Bytes(message_bytes))
+    }
+
+    /// The same with a choice of what messages are made of.
+    pub(crate) fn connect_with(
+        port: u16,
+        connections: usize,
+        content: Content,
+    ) -> io::Result<Load> {
+        let (message_bytes, unit) = match content {
+            Content::Bytes(bytes) => (bytes, 1),
+            Content::Lines { bytes, count } => (bytes * count, bytes),
+        };
+        let mut pattern = pattern(message_bytes + WINDOWS * unit);
+        if let Content::Lines { bytes, .. } = content {
+            pattern.iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
+            pattern.iter_mut().skip(bytes - 1).step_by(bytes).for_each(|byte| *byte = b'\n');
+        }
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut open = Vec::with_capacity(connections);
         for index in 0..connections {
@@ -46,17 +86,22 @@ impl Load {
             stream.set_nonblocking(true)?;
             stream.set_nodelay(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
-            let window = index * WINDOW_STEP % WINDOWS;
-            open.push(Connection { stream, window, sent: 0, received: 0, watches_out: false });
+            let window = index * WINDOW_STEP % WINDOWS * unit;
+            let begun = None;
+            let connection =
+                Connection { stream, window, sent: 0, received: 0, watches_out: false, begun };
+            open.push(connection);
         }
         Ok(Load {
             epoll,
             connections: open,
-            pattern: pattern(message_bytes + WINDOWS),
+            pattern,
             // One byte more than the answer, so that an answer too long is seen.
             buffer: vec![0; (message_bytes + 1).min(BUFFER_BYTES)],
             events: Vec::with_capacity(EVENTS),
             message_bytes,
+            unit,
+            times: None,
         })
     }
 
@@ -77,10 +122,48 @@ impl Load {
         let mut messages = 0;
         let mut elapsed = start.elapsed();
         while elapsed < duration {
+            wait(&self.epoll, &mut self.events)?;
             messages += self.turn(true)?;
             elapsed = start.elapsed();
         }
         Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
+    }
+
+    /// The same, and takes the time of every message, in nanoseconds. It never sleeps, so that how
+    /// soon this thread wakes up is no part of them, and calls `beside` in every turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`Load::run`], and those of `beside`.
+    pub(crate) fn watched(
+        &mut self,
+        duration: Duration,
+        mut beside: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<(Done, Histogram<u64>)> {
+        let fresh = Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("bounds in order");
+        // Of those under way it is not known when they began.
+        self.connections.iter_mut().for_each(|connection| connection.begun = None);
+        self.times = Some(fresh);
+        let (start, cpu) = (Instant::now(), thread_cpu());
+        let (mut messages, mut last) = (0, start);
+        for index in 0..self.connections.len() {
+            if self.connections[index].sent == 0 {
+                self.send(index)?;
+            }
+        }
+        while start.elapsed() < duration {
+            beside()?;
+            self.events.clear();
+            let events = rustix::buffer::spare_capacity(&mut self.events);
+            epoll::wait(&self.epoll, events, Some(&Timespec::default()))?;
+            match self.turn(true)? {
+                0 if last.elapsed() > STALL_LIMIT => return Err(stalled()),
+                0 => {}
+                count => (messages, last) = (messages + count, Instant::now()),
+            }
+        }
+        let done = Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() };
+        Ok((done, self.times.take().expect("set above")))
     }
 
     /// Sends one message on every connection, a few under way at once, and waits until each has
@@ -97,16 +180,16 @@ impl Load {
                 self.send(index)?;
             }
             while due > 0 {
+                wait(&self.epoll, &mut self.events)?;
                 due -= self.turn(false)?;
             }
         }
         Ok(())
     }
 
-    /// Waits once and does what can be done then; answers how many messages have come back. Each
-    /// is followed by the next if `again`.
+    /// Does what can be done after a wait; answers how many messages have come back. Each is
+    /// followed by the next if `again`.
     fn turn(&mut self, again: bool) -> io::Result<u64> {
-        wait(&self.epoll, &mut self.events)?;
         let mut messages = 0;
         for at in 0..self.events.len() {
             let epoll::Event { data, flags } = self.events[at];
@@ -145,8 +228,11 @@ impl Load {
         if received < self.message_bytes {
             return Ok(false);
         }
-        connection.window = (connection.window + WINDOW_STEP) % WINDOWS;
+        connection.window = (connection.window + WINDOW_STEP * self.unit) % (WINDOWS * self.unit);
         (connection.sent, connection.received) = (0, 0);
+        if let (Some(times), Some(begun)) = (&mut self.times, connection.begun) {
+            times.saturating_record(begun.elapsed().as_nanos() as u64);
+        }
         Ok(true)
     }
 
@@ -154,6 +240,9 @@ impl Load {
     fn send(&mut self, index: usize) -> io::Result<()> {
         let connection = &mut self.connections[index];
         let end = connection.window + self.message_bytes;
+        if self.times.is_some() && connection.sent == 0 {
+            connection.begun = Some(Instant::now());
+        }
         match connection.stream.write(&self.pattern[connection.window + connection.sent..end]) {
             Ok(count) => connection.sent += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -170,39 +259,6 @@ impl Load {
     }
 }
 
-/// Waits for events, which replace those in the list; after a signal there are none.
-///
-/// # Errors
-///
-/// `TimedOut` when nothing at all happens for five seconds.
-pub(crate) fn wait(epoll: &OwnedFd, events: &mut Vec<epoll::Event>) -> io::Result<()> {
-    events.clear();
-    match epoll::wait(epoll, rustix::buffer::spare_capacity(events), Some(&STALL)) {
-        Ok(0) => Err(failure(ErrorKind::TimedOut, "no answer for five seconds")),
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// A connection to 127.0.0.1:`port` from a source address that `index` chooses: each address of
-/// 127.1.0.0/16 is used for a few connections only, so that neither the range of ephemeral ports
-/// nor a server's limit per address decides the result.
-pub(crate) fn connect_from(index: usize, port: u16, flags: SocketFlags) -> io::Result<TcpStream> {
-    let group = index / CONNECTIONS_PER_SOURCE + 1;
-    let source = Ipv4Addr::new(127, 1, (group >> 8) as u8, group as u8);
-    let socket = rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        flags,
-        Some(ipproto::TCP),
-    )?;
-    rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
-    match rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
-        Err(error) => Err(error.into()),
-    }
-}
-
 struct Connection {
     stream: TcpStream,
     /// Where the current message begins in the pattern.
@@ -210,106 +266,15 @@ struct Connection {
     sent: usize,
     received: usize,
     watches_out: bool,
+    /// When the current message was, if its time is taken.
+    begun: Option<Instant>,
 }
 
-/// Bytes without a short period (a 64-bit linear congruential generator, Knuth's MMIX constants).
-pub(crate) fn pattern(bytes: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(PATTERN_INCREMENT);
-        (state >> 56) as u8
-    };
-    (0..bytes).map(|_| next()).collect()
-}
-
-/// CPU time of the calling thread.
-pub(crate) fn thread_cpu() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("CPU time is not negative")
-}
-
-pub(crate) fn failure(kind: ErrorKind, message: &str) -> io::Error {
-    io::Error::new(kind, message)
-}
-
-const PATTERN_INCREMENT: u64 = 1_442_695_040_888_963_407;
-/// Distinct windows; a prime, so that the steps visit all of them.
-pub(crate) const WINDOWS: usize = 251;
-pub(crate) const WINDOW_STEP: usize = 7;
 const BUFFER_BYTES: usize = 64 * 1024;
-pub(crate) const EVENTS: usize = 256;
-const STALL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
-/// Connections in the list from one address, next to each other.
-pub(crate) const CONNECTIONS_PER_SOURCE: usize = 16;
+/// Times are told apart to a thousandth of themselves, up to a minute.
+const LONGEST_NS: u64 = 60_000_000_000;
 /// Messages under way at once in [`Load::round`].
 const WAVE: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-    use std::thread;
-
-    /// A server for one connection that passes what it reads through `answer`.
-    fn server(answer: fn(&mut Vec<u8>)) -> u16 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let mut reply = buffer[..count].to_vec();
-                answer(&mut reply);
-                if reply.is_empty() || stream.write_all(&reply).is_err() {
-                    break;
-                }
-            }
-        });
-        port
-    }
-
-    fn run(answer: fn(&mut Vec<u8>), message_bytes: usize) -> io::Result<Done> {
-        Load::connect(server(answer), 1, message_bytes)?.run(Duration::from_millis(50))
-    }
-
-    #[test]
-    fn an_honest_echo_is_counted() {
-        assert!(run(|_| {}, 64).unwrap().messages > 0);
-    }
-
-    #[test]
-    fn a_round_is_one_message_each() {
-        let mut load = Load::connect(server(|_| {}), 1, 64).unwrap();
-        load.round().unwrap();
-        assert!(load.connections.iter().all(|c| c.window == WINDOW_STEP && c.sent == 0));
-        let error = Load::connect(server(|reply| reply[0] ^= 1), 1, 64).unwrap().round();
-        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn a_message_larger_than_the_socket_buffers_comes_back() {
-        let port = server(|_| {});
-        let mut load = Load::connect(port, 1, 8 << 20).unwrap();
-        let mut messages = 0;
-        while messages == 0 {
-            messages = load.run(Duration::from_millis(50)).unwrap().messages;
-        }
-    }
-
-    #[test]
-    fn a_wrong_byte_is_an_error() {
-        let error = run(|reply| reply[0] ^= 1, 64).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn a_byte_too_many_is_an_error() {
-        let error = run(|reply| reply.push(0), 64).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn a_closed_connection_is_an_error() {
-        let error = run(Vec::clear, 64).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
-    }
-}
+mod tests;

@@ -14,29 +14,40 @@ mod accept;
 mod accounting;
 mod arguments;
 mod blocks;
+mod contrast;
 mod cost;
+mod crowd;
+mod datagram_echo;
 mod datagrams;
 mod echo;
 mod environment;
+mod fan_out;
+mod figures;
+mod flood;
+mod idle;
 mod instructions;
 mod iperf;
 mod isolation;
+mod lines;
 mod load;
 mod memory;
 mod pair;
 mod peers;
+mod record;
 mod report;
+mod senders;
 mod sendfile;
 mod server;
 mod shortage;
 mod start;
 mod statistics;
+mod tables;
 mod udp;
 mod visits;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
-use peers::{PEERS, Setup};
+use peers::{Contestant, PEERS, Setup};
 use report::Report;
 use std::ffi::OsString;
 use std::io;
@@ -50,6 +61,7 @@ fn main() -> ExitCode {
     let outcome = match words.first().and_then(|word| word.to_str()) {
         Some("launch") => Err(server::launch(&words[1..])),
         Some("peer") => peer(&words[1..]),
+        Some("tables") => tables::run(&words[1..]),
         Some("pairs") => pairs(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();
@@ -73,10 +85,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// What runs when this thread is on the load's CPU, in this order.
+const CELLS: &[Cells] = &[
+    Cells { family: Family::Instructions, run: instructions::run },
+    Cells { family: Family::Shortage, run: shortage::run },
+    Cells { family: Family::Echo, run: echo::run_all },
+    Cells { family: Family::Lines, run: lines::run },
+    Cells { family: Family::Accept, run: accept::run },
+    Cells { family: Family::Idle, run: idle::run },
+    Cells { family: Family::Flood, run: flood::run },
+    Cells { family: Family::FanOut, run: fan_out::run },
+    Cells { family: Family::Datagrams, run: datagram_echo::run },
+    Cells { family: Family::Memory, run: memory::run_all },
+    Cells { family: Family::Udp, run: |a, i, _, r| udp::run(a, i, r) },
+    Cells { family: Family::Sendfile, run: |a, i, _, r| sendfile::run(a, i, r) },
+];
+
+/// A family, and what runs all of its cells; false when one has no result.
+struct Cells {
+    family: Family,
+    run: fn(&Arguments, &Isolation, &[Contestant], &mut Report) -> io::Result<bool>,
+}
+
 /// True when every contestant that takes part came through every cell.
 fn measure(arguments: &Arguments) -> io::Result<bool> {
     let setup = Setup {
         wanted: arguments.peers.clone(),
+        unwanted: arguments.without.clone(),
         reference: arguments.reference.clone(),
         switchboard: arguments.switchboard.clone(),
         switchboard_arguments: arguments.switchboard_arguments.clone(),
@@ -99,48 +134,20 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;
     }
-    if arguments.cells.contains(&Family::Instructions) {
-        all &= instructions::run(arguments, &isolation, &contestants, &mut report)?;
-    }
-    if arguments.cells.contains(&Family::Shortage) {
-        all &= shortage::run(arguments, &isolation, &contestants, &mut report)?;
-    }
-    if arguments.cells.contains(&Family::Echo) {
-        for &connections in &arguments.connections {
-            for &message_bytes in &arguments.message_bytes {
-                all &= echo::run(
-                    connections,
-                    message_bytes,
-                    arguments,
-                    &isolation,
-                    &contestants,
-                    &mut report,
-                )?;
-            }
+    for cell in CELLS {
+        if arguments.cells.contains(&cell.family) {
+            all &= (cell.run)(arguments, &isolation, &contestants, &mut report)?;
         }
-    }
-    if arguments.cells.contains(&Family::Accept) {
-        all &= accept::run(arguments, &isolation, &contestants, &mut report)?;
-    }
-    if arguments.cells.contains(&Family::Memory) {
-        for &connections in &arguments.idle {
-            all &= memory::run(connections, arguments, &isolation, &contestants, &mut report)?;
-        }
-    }
-    if arguments.cells.contains(&Family::Udp) {
-        all &= udp::run(arguments, &isolation, &mut report)?;
-    }
-    if arguments.cells.contains(&Family::Sendfile) {
-        all &= sendfile::run(arguments, &isolation, &mut report)?;
     }
     Ok(all)
 }
 
 fn peer(words: &[OsString]) -> io::Result<bool> {
-    let [name, port_file] = words else {
-        return Err(io::Error::other("peer NAME PORT_FILE"));
+    let [name, service, port_file] = words else {
+        return Err(io::Error::other("peer NAME SERVICE PORT_FILE"));
     };
-    peers::run_inside(&name.to_string_lossy(), Path::new(port_file))?;
+    let (name, service) = (name.to_string_lossy(), service.to_string_lossy());
+    peers::run_inside(&name, &service, Path::new(port_file))?;
     Ok(true)
 }
 

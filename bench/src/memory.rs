@@ -14,13 +14,12 @@
 
 use crate::accounting::family;
 use crate::arguments::Arguments;
-use crate::isolation::Isolation;
+use crate::isolation::{Isolation, descriptors_for};
 use crate::load::Load;
-use crate::peers::{self, Contestant, Lineup, Program};
+use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object, progress, row};
 use crate::server::{Conditions, Server};
 use crate::statistics::median;
-use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
@@ -29,8 +28,22 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs the cell for every contestant. False when one failed.
-pub(crate) fn run(
+/// Runs every cell that is asked for. False when a contestant failed.
+pub(crate) fn run_all(
+    arguments: &Arguments,
+    isolation: &Isolation,
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> io::Result<bool> {
+    let mut all = true;
+    for &connections in &arguments.idle {
+        all &= run(connections, arguments, isolation, contestants, report)?;
+    }
+    Ok(all)
+}
+
+/// Runs one cell for every contestant.
+fn run(
     connections: usize,
     arguments: &Arguments,
     isolation: &Isolation,
@@ -44,13 +57,10 @@ pub(crate) fn run(
     let heads = ["Rss", "Pss", "Rss after", "Pss after", "kernel"];
     row("contestant", &heads, "");
     let place = object(json!({ "connections": connections, "message_bytes": MESSAGE_BYTES }));
-    let needed = connections as u64 + SPARE_DESCRIPTORS;
-    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if allowed < needed {
-        let why = format!("{needed} descriptors are needed, {allowed} allowed");
+    if let Err(why) = descriptors_for(connections) {
         return report.skipped("memory", &place, &[("all".to_owned(), why)]).map(|()| true);
     }
-    let Lineup { able, unable, .. } = peers::lineup(contestants, connections);
+    let Lineup { able, unable, .. } = peers::lineup(contestants, Service::Echo, connections);
     let mut all = true;
     for (name, program) in able {
         let program = program.patient();
@@ -226,8 +236,6 @@ fn sockets(pid: u32) -> io::Result<HashSet<String>> {
 }
 
 const MESSAGE_BYTES: usize = 64;
-/// For what is not a connection, in the server and in the load generator.
-const SPARE_DESCRIPTORS: u64 = 64;
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);

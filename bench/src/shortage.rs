@@ -13,7 +13,7 @@ use crate::accounting::process_cpu;
 use crate::arguments::Arguments;
 use crate::isolation::Isolation;
 use crate::load::connect_from;
-use crate::peers::{Contestant, Program};
+use crate::peers::{Contestant, Program, Service};
 use crate::report::{Report, row};
 use crate::server::{Conditions, Server};
 use crate::statistics::{maximum, median};
@@ -38,7 +38,7 @@ pub(crate) fn run(
     row("contestant", &heads, "");
     let mut all = true;
     for contestant in contestants {
-        let Ok(program) = &contestant.program else { continue };
+        let Some(Ok(program)) = contestant.program(Service::Echo) else { continue };
         let name = &contestant.name;
         match measure(program, arguments, isolation, report.folder()) {
             // One connection at a time, or a process with descriptors of its own for each.

@@ -6,7 +6,7 @@
 //! 0.1 ms.
 
 use crate::arguments::Arguments;
-use crate::peers::{Contestant, Program};
+use crate::peers::{Contestant, Program, Service};
 use crate::report::{Report, row};
 use crate::server::{Conditions, Server};
 use crate::statistics::{maximum, median};
@@ -29,7 +29,7 @@ pub(crate) fn run(
     row("contestant", &["median", "maximum"], "");
     let mut all = true;
     for contestant in contestants {
-        let Ok(program) = &contestant.program else { continue };
+        let Some(Ok(program)) = contestant.program(Service::Echo) else { continue };
         let times: io::Result<Vec<f64>> =
             (0..arguments.starts).map(|_| once(program, report.folder())).collect();
         let times = match times {

@@ -8,11 +8,16 @@
 //!
 //! What it does beyond that is what a loop needs to be right: what a peer does not take at once is
 //! kept and sent later, and a listener that fails for want of descriptors rests until one is free.
+//! What is answered is a [`Protocol`]; the fan-out service, in which connections send to each
+//! other, has a loop of its own.
 
-use super::{Body, HOLDS_ANY, Peer};
+mod fan_out;
+mod lines;
+
+use super::{BUFFER_BYTES, Body, HOLDS_ANY, Peer, Service, nothing};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, sockopt};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
@@ -22,36 +27,65 @@ pub(super) const PEER: Peer = Peer {
     name: "bare-epoll",
     summary: "level-triggered epoll loop on one thread, one recv and one send per event",
     holds: HOLDS_ANY,
-    body: Body::Inside(serve),
+    library: None,
+    needs: nothing,
+    bodies: &[
+        (Service::Echo, Body::Inside(|listener| serve(listener, Echo))),
+        (Service::Lines, Body::Inside(|listener| serve(listener, lines::Lines::default()))),
+        (Service::FanOut, Body::Inside(fan_out::serve)),
+    ],
 };
 
-fn serve(listener: TcpListener) -> io::Result<()> {
+/// What a connection is answered.
+trait Protocol {
+    /// The answer to what has been received from the connection with this number.
+    fn answer<'a>(&'a mut self, number: usize, received: &'a [u8]) -> &'a [u8];
+
+    /// The connection is gone; its number may come again.
+    fn closed(&mut self, _number: usize) {}
+}
+
+struct Echo;
+
+impl Protocol for Echo {
+    fn answer<'a>(&'a mut self, _: usize, received: &'a [u8]) -> &'a [u8] {
+        received
+    }
+}
+
+fn serve(listener: TcpListener, protocol: impl Protocol) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    sockopt::set_tcp_nodelay(&listener, true)?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let mut echo =
-        Echo { epoll, listener, rests: false, connections: Vec::new(), unsent: HashMap::new() };
+    let mut serving = Serving {
+        protocol,
+        epoll,
+        listener,
+        rests: false,
+        connections: Vec::new(),
+        unsent: HashMap::new(),
+    };
     let mut events = Vec::with_capacity(EVENTS);
     let mut buffer = [0; BUFFER_BYTES];
     loop {
         events.clear();
-        match epoll::wait(&echo.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+        match epoll::wait(&serving.epoll, rustix::buffer::spare_capacity(&mut events), None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         for event in &events {
             let (data, flags) = (event.data, event.flags);
             match data.u64() {
-                LISTENER => echo.accept()?,
-                number if flags.contains(EventFlags::OUT) => echo.send_rest(number as usize)?,
-                number => echo.answer(number as usize, &mut buffer)?,
+                LISTENER => serving.accept()?,
+                number if flags.contains(EventFlags::OUT) => serving.send_rest(number as usize)?,
+                number => serving.answer(number as usize, &mut buffer)?,
             }
         }
     }
 }
 
-struct Echo {
+struct Serving<P> {
+    protocol: P,
     epoll: OwnedFd,
     listener: TcpListener,
     /// The listener is not watched: there are no descriptors left.
@@ -62,7 +96,7 @@ struct Echo {
     unsent: HashMap<usize, Vec<u8>>,
 }
 
-impl Echo {
+impl<P: Protocol> Serving<P> {
     /// Accepts one connection. Others that wait are reported in the next turn, which costs less
     /// than to ask until there is none: measured, 3 % of all CPU per visit.
     fn accept(&mut self) -> io::Result<()> {
@@ -92,10 +126,20 @@ impl Echo {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Ok(_) | Err(_) => return self.close(number),
         };
-        match rustix::net::send(connection, &buffer[..count], SendFlags::NOSIGNAL) {
-            Ok(sent) if sent == count => Ok(()),
-            Ok(sent) => self.keep(number, buffer[sent..count].to_vec()),
-            Err(Errno::AGAIN | Errno::INTR) => self.keep(number, buffer[..count].to_vec()),
+        let answer = self.protocol.answer(number, &buffer[..count]);
+        if answer.is_empty() {
+            return Ok(());
+        }
+        match rustix::net::send(connection, answer, SendFlags::NOSIGNAL) {
+            Ok(sent) if sent == answer.len() => Ok(()),
+            Ok(sent) => {
+                let rest = answer[sent..].to_vec();
+                self.keep(number, rest)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {
+                let all = answer.to_vec();
+                self.keep(number, all)
+            }
             Err(_) => self.close(number),
         }
     }
@@ -132,6 +176,7 @@ impl Echo {
 
     fn close(&mut self, number: usize) -> io::Result<()> {
         self.connections[number] = None;
+        self.protocol.closed(number);
         if !self.unsent.is_empty() {
             self.unsent.remove(&number);
         }
@@ -145,4 +190,3 @@ impl Echo {
 
 const LISTENER: u64 = u64::MAX;
 const EVENTS: usize = 1024;
-const BUFFER_BYTES: usize = 16 * 1024;

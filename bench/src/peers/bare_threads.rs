@@ -1,25 +1,26 @@
 //! The ceiling for a thread per connection: std::net, one read, one write, nothing else.
 //!
 //! No limits, no deadlines, no counting: what the product's guards cost is the distance to this
-//! loop. The buffer (16 KiB) and TCP_NODELAY are the same for every peer.
+//! loop. The buffer (16 KiB) and TCP_NODELAY, which comes from the
+//! listener, are the same for every peer.
 
-use super::{A_THREAD_EACH, Body, Peer};
+use super::{A_THREAD_EACH, ACCEPT_PAUSE, BUFFER_BYTES, Body, Peer, Service, nothing};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 pub(super) const PEER: Peer = Peer {
     name: "bare-threads",
     summary: "blocking std::net loop, a thread per connection",
     holds: A_THREAD_EACH,
-    body: Body::Inside(serve),
+    library: None,
+    needs: nothing,
+    bodies: &[(Service::Echo, Body::Inside(serve))],
 };
 
 fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let Ok((stream, _)) = listener.accept() else {
-            // Out of descriptors, most likely: the listener stays readable, so do not spin.
             thread::sleep(ACCEPT_PAUSE);
             continue;
         };
@@ -32,7 +33,6 @@ fn serve(listener: TcpListener) -> io::Result<()> {
 }
 
 fn echo(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut buffer = [0; BUFFER_BYTES];
     loop {
         let count = stream.read(&mut buffer)?;
@@ -42,6 +42,3 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
         stream.write_all(&buffer[..count])?;
     }
 }
-
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-const BUFFER_BYTES: usize = 16 * 1024;

@@ -2,50 +2,62 @@
 //! engines.
 //!
 //! Which engines there are, and how many connections each allows, the program itself is asked
-//! (`engines --json`): a new engine takes part in every cell with nothing to do here.
+//! (`engines --json`): a new engine takes part in every cell with nothing to do here. Services that
+//! the program does not have are small handlers on the same server, in `switchboard/inside.rs`.
 
-use super::{Contestant, HOLDS_ANY, PORT_FILE, Program, Setup, first_line};
+mod inside;
+
+use super::{Contestant, HOLDS_ANY, PORT_FILE, Program, Service, Setup, first_line};
 use serde_json::Value;
 use std::ffi::OsString;
+use std::io;
 use std::process::Command;
+
+pub(super) use inside::{engine_named, run_inside};
 
 /// What every contestant of the product is called, before its engine.
 pub(super) const PREFIX: &str = "switchboard";
 
 /// A contestant for each engine; one that says why, when the program does not tell.
-pub(super) fn engines(setup: &Setup) -> Vec<Contestant> {
-    let told = || -> Result<(String, String), String> {
-        let path = &setup.switchboard;
-        if !path.is_file() {
-            let path = path.display();
-            return Err(format!(
-                "not built: {path} (cargo build --release, or --switchboard PATH)"
-            ));
+pub(super) fn engines(setup: &Setup) -> io::Result<Vec<Contestant>> {
+    let engines = match told(setup) {
+        Err(why) => {
+            let programs = vec![(Service::Echo, Err(why))];
+            return Ok(vec![Contestant { name: PREFIX.to_owned(), holds: HOLDS_ANY, programs }]);
         }
-        let output = Command::new(path).args(["engines", "--json"]).output();
-        let output = output.ok().filter(|output| output.status.success());
-        let output = output.ok_or("it does not answer to: engines --json")?;
-        let version = first_line(Command::new(path).arg("version"));
-        let version = version.unwrap_or_else(|| "version unknown".to_owned());
-        Ok((String::from_utf8_lossy(&output.stdout).into_owned(), version))
+        Ok((engines, version)) => engines.into_iter().map(move |it| (it, version.clone())),
     };
-    let unknown =
-        |why| vec![Contestant { name: PREFIX.to_owned(), holds: HOLDS_ANY, program: Err(why) }];
-    match told() {
-        Err(why) => unknown(why),
-        Ok((lines, version)) => {
-            let engines: Vec<_> = lines.lines().filter_map(engine).collect();
-            if engines.is_empty() {
-                return unknown("it lists no engines".to_owned());
+    engines
+        .map(|((engine, limit), version)| {
+            let name = format!("{PREFIX}-{engine}");
+            let program = |protocol| program(setup, protocol, &engine, limit, &version);
+            let mut programs =
+                vec![(Service::Echo, Ok(program("tcp"))), (Service::Datagrams, Ok(program("udp")))];
+            for service in inside::services(&name) {
+                programs.push((*service, Ok(Program::ourselves(&name, *service, None)?)));
             }
-            let contestant = |(name, limit): (String, usize)| Contestant {
-                name: format!("{PREFIX}-{name}"),
-                holds: holds(limit),
-                program: Ok(program(setup, &name, limit, &version)),
-            };
-            engines.into_iter().map(contestant).collect()
-        }
+            Ok(Contestant { name, holds: holds(limit), programs })
+        })
+        .collect()
+}
+
+/// The program's engines with their limits of connections, and its version.
+fn told(setup: &Setup) -> Result<(Vec<(String, usize)>, String), String> {
+    let path = &setup.switchboard;
+    if !path.is_file() {
+        let path = path.display();
+        return Err(format!("not built: {path} (cargo build --release, or --switchboard PATH)"));
     }
+    let output = Command::new(path).args(["engines", "--json"]).output();
+    let output = output.ok().filter(|output| output.status.success());
+    let output = output.ok_or("it does not answer to: engines --json")?;
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let engines: Vec<_> = lines.lines().filter_map(engine).collect();
+    if engines.is_empty() {
+        return Err("it lists no engines".to_owned());
+    }
+    let version = first_line(Command::new(path).arg("version"));
+    Ok((engines, version.unwrap_or_else(|| "version unknown".to_owned())))
 }
 
 /// The name of an engine and its limit of connections, from its line.
@@ -66,9 +78,9 @@ fn holds(limit: usize) -> usize {
     }
 }
 
-fn program(setup: &Setup, engine: &str, limit: usize, version: &str) -> Program {
-    let fixed =
-        ["serve", "echo", "tcp://127.0.0.1:0", "--engine", engine, "-q", "--port-file", PORT_FILE];
+fn program(setup: &Setup, protocol: &str, engine: &str, limit: usize, version: &str) -> Program {
+    let address = format!("{protocol}://127.0.0.1:0");
+    let fixed = ["serve", "echo", &address, "--engine", engine, "-q", "--port-file", PORT_FILE];
     let mut arguments: Vec<OsString> = fixed.map(OsString::from).to_vec();
     arguments.extend(setup.switchboard_arguments.iter().map(OsString::from));
     let path = setup.switchboard.clone();

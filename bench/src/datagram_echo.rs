@@ -1,0 +1,47 @@
+//! The datagrams cell: what does a datagram cost that is answered, with many senders?
+//!
+//! 64 senders on one thread, each with its own socket and address, two datagrams of 64 bytes under
+//! way on each. The reference is one `recvfrom` and one `sendto` per datagram. `senders.rs` sends
+//! and compares. (How datagrams are best moved without a server is the udp cell's question.)
+
+use crate::arguments::Arguments;
+use crate::cost::{self, Cell};
+use crate::echo::measured;
+use crate::isolation::Isolation;
+use crate::peers::{self, Contestant, Lineup, Service};
+use crate::report::{Report, object};
+use crate::senders::{DATAGRAM_BYTES, Senders, UNDER_WAY};
+use crate::server::{Conditions, Server};
+use serde_json::json;
+use std::io;
+
+/// Runs the cell and reports it. False when a contestant failed or has no result.
+pub(crate) fn run(
+    arguments: &Arguments,
+    isolation: &Isolation,
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> io::Result<bool> {
+    // A datagram is a request of its own: who takes one at a time takes part too.
+    let Lineup { able, unable, .. } =
+        peers::lineup(contestants, Service::Datagrams, 1).with_reference()?;
+    let able = able.into_iter().map(|(name, program)| (name, program.allowing(SENDERS)));
+    let cell = Cell {
+        family: "datagrams",
+        each: "datagram",
+        what: format!("senders: {SENDERS}, {DATAGRAM_BYTES} bytes, {UNDER_WAY} under way on each"),
+        place: object(json!({
+            "senders": SENDERS, "message_bytes": DATAGRAM_BYTES, "under_way": UNDER_WAY,
+        })),
+    };
+    cost::run(&cell, able.collect(), &unable, arguments, report, |program, report| {
+        let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
+        let server = Server::start(program, conditions, report.folder())?;
+        let said = |error: io::Error| server.failure(&format!("failed ({error})"));
+        let mut senders = Senders::begin(server.port, SENDERS)?;
+        senders.run(arguments.warm_up).map_err(said)?;
+        measured(&server, || senders.run(arguments.slice).map_err(said))
+    })
+}
+
+const SENDERS: usize = 64;
