@@ -55,8 +55,8 @@ impl Senders {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when an answer differs from what was sent, `TimedOut` when nothing at all comes
-    /// back for five seconds.
+    /// `InvalidData` when an answer differs from what was sent, `TimedOut` when nothing at all
+    /// comes back for five seconds.
     pub(crate) fn run(&mut self, duration: Duration) -> io::Result<Done> {
         let (start, cpu) = (Instant::now(), thread_cpu());
         let (mut messages, mut last, mut looked) = (0, start, start);

@@ -48,9 +48,9 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 /// other coroutine of this worker runs before it returns.
 ///
 /// For foreign frames. Code that C calls back (a comparison for `qsort(3)`, a hook of a library, an
-/// interpreter) runs above frames of C, which can be neither suspended beside each other nor unwound
-/// by force; so it must not wait the way coroutines do. Wrap the body of the callback in this, and
-/// keep it short: it holds the worker. On a plain thread it changes nothing.
+/// interpreter) runs above frames of C, which can be neither suspended beside each other nor
+/// unwound by force; so it must not wait the way coroutines do. Wrap the body of the callback in
+/// this, and keep it short: it holds the worker. On a plain thread it changes nothing.
 ///
 /// ```
 /// use socket::{Family, Socket, Type};

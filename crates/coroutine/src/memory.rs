@@ -4,8 +4,8 @@
 //!   stock ──there is something──► the caller's slot ──read──┐
 //!     ▲──────────── the caller waits for more ──────────────┘
 //! ```
-//! A worker with a busy thousand of connections gets by with two or three buffers, which stay in the
-//! processor's cache; one that is idle keeps no more than [`STOCK`].
+//! A worker with a busy thousand of connections gets by with two or three buffers, which stay in
+//! the processor's cache; one that is idle keeps no more than [`STOCK`].
 //!
 //! What it deliberately does not do: lend for more than one receive at a time.
 

@@ -224,9 +224,9 @@ pub fn recv(target: Target<'_>, buffer: &mut [u8], deadline: Deadline) -> io::Re
     }
 }
 
-/// [`recv`], into a buffer that is there when something has been received. While the caller waits it
-/// may be elsewhere: ten thousand connections that wait for their peers need not have ten thousand
-/// buffers, and what is lent again is still in the processor's cache.
+/// [`recv`], into a buffer that is there when something has been received. While the caller waits
+/// it may be elsewhere: ten thousand connections that wait for their peers need not have ten
+/// thousand buffers, and what is lent again is still in the processor's cache.
 ///
 /// # Errors
 /// As [`perform`].
