@@ -41,8 +41,8 @@ pub(crate) const ARGUMENTS: Check = Check {
     ],
 };
 
-/// What a path starts with where `unsafe` may stand: two rooms of the product, and the peers that it
-/// is measured against, some of which have no other way.
+/// What a path starts with where `unsafe` may stand: two rooms of the product, and the peers that
+/// it is measured against, some of which have no other way.
 const ROOMS: [&str; 3] = ["crates/socket/src/sys/", "crates/coroutine/", "bench/src/peers/"];
 
 fn misplaced(tree: &Tree) -> Vec<Finding> {
