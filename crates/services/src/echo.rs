@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use switchboard::socket::Scheme;
-use switchboard::{Connection, Handler, Service};
+use switchboard::{Connection, Handler, Requests, Service};
 
 use crate::{Row, Settings};
 
@@ -45,6 +45,17 @@ impl Service for Echo {
     fn handler(&self) -> Box<dyn Handler + '_> {
         Box::new(Echo)
     }
+
+    fn requests(&self) -> Option<Box<dyn Requests>> {
+        Some(Box::new(Echo))
+    }
+}
+
+impl Requests for Echo {
+    fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
+        connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
+        Ok(true)
+    }
 }
 
 impl Handler for Echo {
@@ -53,7 +64,7 @@ impl Handler for Echo {
             return connection.reply(&packet);
         }
         while connection.next_request()? {
-            connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
+            self.request(connection)?;
         }
         Ok(())
     }

@@ -193,7 +193,9 @@ fn work(start: Start) {
 fn spawn(request: Request) -> io::Result<()> {
     let name = request.summary().to_string();
     let refusal = request.refusal();
-    match Builder::new().name(name).spawn(move || request.run()) {
+    // In a box, so that its memory is free as soon as it has begun.
+    let request = Box::new(request);
+    match Builder::new().name(name).spawn(move || request.run_in_coroutine()) {
         Ok(_) => Ok(()),
         Err(_) => {
             refusal.tell();
