@@ -40,7 +40,7 @@ impl Request {
         packet: Option<Vec<u8>>,
     ) -> Option<Request> {
         let (id, place) = running.admit(place, &peer, socket);
-        let service = site.service.name().to_owned();
+        let service = Arc::clone(&site.name);
         let summary =
             Summary { id, listener: site.index, service, peer, datagram: packet.is_some() };
         match place {
@@ -60,7 +60,7 @@ impl Request {
 
     /// Tells of somebody who was given no place.
     pub(crate) fn turn_away(running: &Running, site: &Site, peer: SockAddr, why: Refusal) {
-        let service = site.service.name().to_owned();
+        let service = Arc::clone(&site.name);
         let datagram = site.datagrams.is_some();
         let summary =
             Summary { id: running.number(), listener: site.index, service, peer, datagram };
@@ -70,6 +70,11 @@ impl Request {
     /// What it is.
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// Whether it is a datagram.
+    pub(crate) fn is_datagram(&self) -> bool {
+        self.packet.is_some()
     }
 
     /// Its right to be open, kept while it runs in another process.

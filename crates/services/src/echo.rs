@@ -60,8 +60,9 @@ impl Requests for Echo {
 
 impl Handler for Echo {
     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
-        if let Some(packet) = connection.packet().map(<[u8]>::to_vec) {
-            return connection.reply(&packet);
+        if connection.packet().is_some_and(<[u8]>::is_empty) {
+            // What is written is sent at the end, and nothing is nothing.
+            return connection.reply(&[]);
         }
         while connection.next_request()? {
             self.request(connection)?;
