@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use socket::Deadline;
-use socket::seam::{Buffer, Driver, Operation, Target, Waiting, Watch, is_pending};
+use socket::seam::{Buffer, Driver, Operation, Patience, Target, Waiting, Watch, is_pending};
 
 use crate::memory::{Lent, Own};
 use crate::slot::{SlotRef, WaitsFor};
@@ -50,8 +50,17 @@ impl Driver for Core {
         target: Target<'_>,
         buffer: &mut Option<Buffer>,
         deadline: Deadline,
+        patience: Patience,
     ) -> io::Result<usize> {
         match self.caller_who_may(deadline) {
+            Some(me) if patience == Patience::UntilIdle => {
+                self.scheduler.dozes.set(true);
+                me.dozes.set(true);
+                let mut lent = self.lent(buffer);
+                let received = self.reactor.recv(self, me, target, &mut lent, deadline);
+                me.dozes.set(false);
+                received
+            }
             Some(me) => self.reactor.recv(self, me, target, &mut self.lent(buffer), deadline),
             None => {
                 let buffer = &mut buffer.get_or_insert_with(|| self.stock.take())[..];

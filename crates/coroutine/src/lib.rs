@@ -47,6 +47,7 @@ mod blocking;
 mod caller;
 mod clock;
 mod current;
+mod dormant;
 mod driver;
 mod forced;
 mod join;
@@ -66,6 +67,7 @@ mod timers;
 mod worker;
 
 pub use caller::{blocking, in_coroutine, is_cancelled, sleep, without_switching, yield_now};
+pub use dormant::{Dormant, when_readable};
 pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};
 pub use list::{Described, list};

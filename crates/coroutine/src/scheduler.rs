@@ -22,6 +22,7 @@ use std::mem::ManuallyDrop;
 use corosensei::CoroutineResult;
 
 use crate::clock::{Moment, NEVER};
+use crate::dormant::Dormant;
 use crate::slot::{CANCELLED, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
 use crate::stack::slab::{CHUNK, Slab, SlotStack};
 
@@ -42,6 +43,10 @@ pub(crate) struct Scheduler {
     alive: Cell<usize>,
     abandoned: Cell<usize>,
     next_id: Cell<u64>,
+    /// Whether anybody has dozed since the last look.
+    pub(crate) dozes: Cell<bool>,
+    /// Those whose sockets can be read from, and who have no stack yet.
+    pub(crate) awake: RefCell<Vec<Box<dyn Dormant>>>,
     /// The cheap clock, as of this turn.
     pub(crate) time: Cell<Moment>,
 }
@@ -60,6 +65,8 @@ impl Scheduler {
             alive: Cell::new(0),
             abandoned: Cell::new(0),
             next_id: Cell::new(0),
+            dozes: Cell::new(false),
+            awake: RefCell::default(),
             time: Cell::new(crate::clock::coarse()),
         }
     }
@@ -89,6 +96,7 @@ impl Scheduler {
         // SAFETY: the slot is free, so nobody resumes or looks at a fiber in it.
         unsafe { *slot.fiber.get() = Some(ManuallyDrop::new(fiber)) };
         slot.flags.set(flags);
+        slot.dozes.set(false);
         slot.refusals.set(0);
         slot.id.set(self.next_id.get());
         self.next_id.set(self.next_id.get() + 1);
@@ -225,6 +233,19 @@ impl Scheduler {
             }
         }
         self.next_deadline.set(self.timers.borrow().next());
+    }
+
+    /// Ends the waits of those who doze since `before`.
+    pub(crate) fn end_dozes(&self, before: Moment) {
+        self.dozes.set(false);
+        for slot in self.all().filter(|slot| slot.dozes.get()) {
+            if slot.state.get() == State::Parked && slot.since.get() <= before {
+                slot.raise(TIMED_OUT);
+                self.make_ready(slot);
+            } else {
+                self.dozes.set(true);
+            }
+        }
     }
 
     /// No later than the next deadline.

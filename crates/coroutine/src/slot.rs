@@ -92,6 +92,8 @@ pub(crate) struct Slot {
     pub(crate) id: Cell<u64>,
     pub(crate) waits_for: Cell<WaitsFor>,
     pub(crate) since: Cell<Moment>,
+    /// Whether it would rather be told when it has waited for long.
+    pub(crate) dozes: Cell<bool>,
 }
 
 /// Not in the heap of timers.
@@ -113,6 +115,7 @@ impl Slot {
             id: Cell::new(0),
             waits_for: Cell::new(WaitsFor::Turn),
             since: Cell::new(0),
+            dozes: Cell::new(false),
         }
     }
 

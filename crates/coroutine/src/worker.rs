@@ -191,7 +191,7 @@ enum Phase {
 /// Coroutines that run between two looks at the reactor and the mailbox.
 const BATCH: usize = 256;
 
-/// How often stacks that nobody used are given back.
+/// How often stacks that nobody used are given back, and who has dozed for as long is told so.
 const SWEEP: u64 = 1_000_000_000;
 
 impl Core {
@@ -234,6 +234,8 @@ impl Core {
         self.shared.refuse_spawns();
         self.phase.set(Phase::Cancelled);
         self.backlog.take().into_iter().for_each(|(_, body)| drop_body(body));
+        self.reactor.wake_all(&self.scheduler);
+        self.wake_dormant();
         let mut ended = Ended { cancelled: self.scheduler.alive(), ..Ended::default() };
         self.raise_in_all(CANCELLED);
         let limit = clock::now().saturating_add(clock::nanos(grace));
@@ -242,6 +244,7 @@ impl Core {
             outcome = self.turn(limit);
         }
         self.phase.set(Phase::Forced);
+        self.backlog.take().into_iter().for_each(|(_, body)| drop_body(body));
         ended.forced = self.scheduler.alive();
         if cfg!(panic = "unwind") {
             self.raise_in_all(UNWINDING);
@@ -290,7 +293,37 @@ impl Core {
         if self.scheduler.next_deadline() != NEVER {
             self.fire();
         }
+        if !self.scheduler.awake.borrow().is_empty() {
+            self.wake_dormant();
+        }
         answer
+    }
+
+    /// Gives those a stack who have slept without one.
+    #[cold]
+    fn wake_dormant(&self) {
+        for dormant in self.scheduler.awake.take() {
+            let name = dormant.name();
+            let body = Box::new(move || dormant.wake());
+            match self.phase.get() {
+                Phase::Forced => drop_body(body),
+                _ => self.backlog.borrow_mut().push_back((name, body)),
+            }
+        }
+        self.spawn_backlog();
+    }
+
+    /// Spawns what waits for a stack, as far as there are some.
+    fn spawn_backlog(&self) {
+        let flags = if self.phase.get() >= Phase::Cancelled { CANCELLED } else { 0 };
+        while !self.backlog.borrow().is_empty()
+            && let Ok((slot, stack)) = self.scheduler.reserve()
+            && let Some((name, body)) = self.backlog.borrow_mut().pop_front()
+        {
+            self.scheduler.spawn(slot, stack, body, flags);
+            self.shared.set_name(slot.number, name);
+        }
+        self.has_backlog.set(!self.backlog.borrow().is_empty());
     }
 
     #[inline(always)]
@@ -307,7 +340,7 @@ impl Core {
             return 0;
         }
         let next = self.scheduler.next_deadline().min(limit);
-        if next == NEVER && !self.scheduler.slab().wants_sweep() {
+        if next == NEVER && !self.wants_sweep() {
             return NEVER;
         }
         self.sleep_until(time, next)
@@ -337,10 +370,16 @@ impl Core {
         }
     }
 
-    /// Sweeps the slab if it is time, and says when it will be.
+    /// Whether there may be something to give back, now or later: stacks, or what is on them.
+    #[inline]
+    fn wants_sweep(&self) -> bool {
+        self.scheduler.dozes.get() || self.scheduler.slab().wants_sweep()
+    }
+
+    /// Sweeps if it is time, and says when it will be.
     #[inline]
     fn sweep_time(&self, time: Moment) -> Moment {
-        if !self.scheduler.slab().wants_sweep() {
+        if !self.wants_sweep() {
             self.sweep.set(NEVER);
             return NEVER;
         }
@@ -348,6 +387,7 @@ impl Core {
             self.sweep.set(time + SWEEP);
         } else if self.sweep.get() <= time {
             self.scheduler.slab().sweep();
+            self.scheduler.end_dozes(time - SWEEP);
             self.sweep.set(time + SWEEP);
         }
         self.sweep.get()
@@ -370,14 +410,7 @@ impl Core {
                 Letter::Spawn(name, body) => self.backlog.borrow_mut().push_back((name, body)),
             }
         }
-        while !self.backlog.borrow().is_empty()
-            && let Ok((slot, stack)) = self.scheduler.reserve()
-            && let Some((name, body)) = self.backlog.borrow_mut().pop_front()
-        {
-            self.scheduler.spawn(slot, stack, body, 0);
-            self.shared.set_name(slot.number, name);
-        }
-        self.has_backlog.set(!self.backlog.borrow().is_empty());
+        self.spawn_backlog();
     }
 }
 

@@ -17,12 +17,12 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket::seam::{Memory, Watch, sleep, wait_any};
 use socket::signal::StopSignals;
-use socket::{Deadline, Interest, SockAddr, Socket};
+use socket::{Deadline, Flags, Interest, RecvBatch, SockAddr, Socket};
 
 use crate::caught::caught;
 use crate::engine::Serving;
@@ -93,11 +93,50 @@ struct Entrance {
     bound: Arc<Bound>,
     /// A descriptor of this loop's own, where there are several loops: a driver knows it apart.
     copy: Option<Socket>,
+    /// Where its datagrams are taken many at once.
+    batch: Option<Mutex<Datagrams>>,
+}
+
+/// Datagrams that one call took, and how many of them have been handed over.
+struct Datagrams {
+    batch: RecvBatch,
+    next: usize,
+    /// There were no more when they were taken.
+    were_all: bool,
+}
+
+impl Datagrams {
+    fn new(messages: usize, size: usize) -> Datagrams {
+        let batch = RecvBatch::new(messages, size, 0);
+        Datagrams { batch, next: 0, were_all: false }
+    }
+
+    /// The next datagram, taken from `socket` with others if none is left.
+    fn next(&mut self, socket: &Socket) -> io::Result<(Vec<u8>, SockAddr)> {
+        if self.next == self.batch.len() {
+            if std::mem::take(&mut self.were_all) {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.next = 0;
+            socket.recv_mmsg(&mut self.batch, Flags::NONE)?;
+            self.were_all = self.batch.len() < self.batch.capacity();
+        }
+        let message = self.batch.message(self.next).ok_or(ErrorKind::WouldBlock)?;
+        self.next += 1;
+        let peer = message.address.ok_or(ErrorKind::InvalidData)?;
+        Ok((message.bytes.to_vec(), peer))
+    }
 }
 
 impl Entrance {
     fn socket(&self) -> &Socket {
         self.copy.as_ref().unwrap_or(&self.bound.socket)
+    }
+
+    /// Whether it has something that was taken from the socket and not handed over.
+    fn has_more(&self) -> bool {
+        let datagrams = self.batch.as_ref().map(|batch| locked(batch));
+        datagrams.is_some_and(|datagrams| datagrams.next < datagrams.batch.len())
     }
 
     fn act(&self) {
@@ -115,13 +154,18 @@ struct Shortage {
 impl AcceptLoop {
     /// Loop number `index` of `count`. All loops of a server must exist before the first one runs.
     pub(crate) fn new(serving: &Serving, index: usize, count: usize) -> io::Result<AcceptLoop> {
-        let Serving { listeners, signals, max_packet_size, poll_interval, one_by, .. } = serving;
+        let Serving { listeners, signals, max_packet_size, batch, .. } = serving;
+        let Serving { poll_interval, one_by, .. } = serving;
         let running = Arc::clone(&serving.running);
         let shared = count > 1;
         let entrance = |listener: &Listener| {
             let Listener { bound, site } = listener.clone();
             let copy = if shared { Some(bound.socket.try_clone()?) } else { None };
-            Ok(Arc::new(Entrance { site, bound, copy }))
+            // Others than UDP's may come without an address.
+            let udp = site.datagrams.is_some() && site.local.as_inet().is_some();
+            let batch = (udp && *batch > 1 && one_by.is_none())
+                .then(|| Mutex::new(Datagrams::new(*batch, *max_packet_size)));
+            Ok(Arc::new(Entrance { site, bound, copy, batch }))
         };
         let entrances = listeners.iter().map(entrance).collect::<io::Result<_>>()?;
         let door = running.places.open_door();
@@ -207,6 +251,11 @@ impl AcceptLoop {
             None => (true, Deadline::Never),
         };
         let armed = self.running.places.ask_for_room(&self.door) && armed;
+        let held = |(index, one): (usize, &Arc<Entrance>)| one.has_more().then_some(index);
+        let held: Vec<_> = self.entrances.iter().enumerate().filter_map(held).collect();
+        if armed && !held.is_empty() {
+            return Ok(held);
+        }
         match self.wait_for_any(process, armed, deadline.earlier(limit)) {
             // To wait takes memory too. Without it there is only sleep.
             Err(error) if is_resource_limit(&error) => {
@@ -302,14 +351,19 @@ impl AcceptLoop {
     }
 
     fn receive(&mut self, entrance: &Entrance, place: Reservation) -> io::Result<Option<Request>> {
-        let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
+        let (packet, peer) = match &entrance.batch {
+            Some(batch) => locked(batch).next(entrance.socket())?,
+            None => {
+                let (count, peer) = entrance.socket().recv_from(&mut self.packet)?;
+                (self.packet[..count].to_vec(), peer)
+            }
+        };
         if is_own(&peer, &entrance.site.local) {
             // An answer would come back here, and be answered.
             let (running, site) = (&self.running, &entrance.site);
             Request::turn_away(running, site, peer, Refusal::OwnAddress);
             return Ok(None);
         }
-        let packet = self.packet[..count].to_vec();
         Ok(Request::admit(&self.running, &entrance.site, place, None, peer, Some(packet)))
     }
 
@@ -361,6 +415,11 @@ impl AcceptLoop {
         }
         self.spare = File::open("/dev/null").ok();
     }
+}
+
+/// Nothing that panics runs under this lock, and only its loop takes it.
+fn locked(batch: &Mutex<Datagrams>) -> MutexGuard<'_, Datagrams> {
+    batch.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// However it ends, the server must know that it brings no more.

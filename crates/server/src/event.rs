@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::iter::Sum;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -171,7 +172,7 @@ pub struct Summary {
     /// [`Control::listeners`](crate::Control::listeners).
     pub listener: usize,
     /// The name of the service it reached.
-    pub service: String,
+    pub service: Arc<str>,
     /// Where it came from.
     pub peer: SockAddr,
     /// Whether it is a single datagram rather than a connection.

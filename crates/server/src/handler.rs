@@ -78,6 +78,13 @@ pub trait Service: Send + Sync + 'static {
     /// Makes the handler of one connection.
     fn handler(&self) -> Box<dyn Handler + '_>;
 
+    /// Makes the handler of one connection, if those of this service go [request by
+    /// request](Requests): then [`handler`](Service::handler) is not asked for one, except for a
+    /// datagram. The same service, so it should do the same.
+    fn requests(&self) -> Option<Box<dyn Requests>> {
+        None
+    }
+
     /// Its name in events, errors and thread names.
     fn name(&self) -> &str {
         "service"
@@ -175,6 +182,10 @@ impl Service for Box<dyn Service> {
         (**self).handler()
     }
 
+    fn requests(&self) -> Option<Box<dyn Requests>> {
+        (**self).requests()
+    }
+
     fn name(&self) -> &str {
         (**self).name()
     }
@@ -232,6 +243,117 @@ where
     F: Fn() -> H + Send + Sync + 'static,
 {
     Maker(make)
+}
+
+/// A service whose handlers go request by request: a new one for each connection.
+///
+/// ```
+/// use std::io::{self, Write};
+/// use switchboard::{Connection, Requests, per_request};
+///
+/// struct Count(u32);
+///
+/// impl Requests for Count {
+///     fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
+///         let mut line = String::new();
+///         connection.read_line(&mut line)?;
+///         self.0 += 1;
+///         writeln!(connection, "{}: {}", self.0, line.trim_end())?;
+///         Ok(true)
+///     }
+/// }
+/// # let _service = per_request(|| Count(0));
+/// ```
+pub fn per_request<R, F>(make: F) -> impl Service
+where
+    R: Requests,
+    F: Fn() -> R + Send + Sync + 'static,
+{
+    RequestMaker(make)
+}
+
+/// A handler that answers one request after the other and keeps what it knows between two of them
+/// in itself. It is asked when a byte of a request is there, and never waits for one to begin; so
+/// while its peer says nothing, the connection needs neither a stack nor a buffer, and an idle one
+/// costs the coroutine engine less than a kilobyte. On the other engines it is the loop one would
+/// have written.
+///
+/// Within a request it blocks like any handler. What it waits for, sends and computes between two
+/// requests is nothing: for a connection on which the server speaks on its own, there is
+/// [`Handler`].
+pub trait Requests: Send + 'static {
+    /// Comes first, before anything has arrived. When it fails, nothing else is called.
+    ///
+    /// # Errors
+    /// As for [`Handler::setup`].
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let _ = connection;
+        Ok(())
+    }
+
+    /// Answers the request whose beginning is there, and says whether to wait for another. What it
+    /// writes is sent when it has returned and no other request is there yet.
+    ///
+    /// # Errors
+    /// As for [`Handler::handle`].
+    fn request(&mut self, connection: &mut Connection) -> io::Result<bool>;
+
+    /// Comes last, as [`Handler::finish`] does.
+    ///
+    /// # Errors
+    /// As for [`Handler::finish`].
+    fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let _ = connection;
+        Ok(())
+    }
+}
+
+/// One that goes request by request, as an engine without a better way runs it.
+pub(crate) struct Each<R>(pub(crate) R);
+
+impl<R: Requests> Handler for Each<R> {
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        self.0.setup(connection)
+    }
+
+    fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
+        while connection.next_request()? && self.0.request(connection)? {}
+        Ok(())
+    }
+
+    fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
+        self.0.finish(connection)
+    }
+}
+
+impl Requests for Box<dyn Requests> {
+    fn setup(&mut self, connection: &mut Connection) -> io::Result<()> {
+        (**self).setup(connection)
+    }
+
+    fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
+        (**self).request(connection)
+    }
+
+    fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
+        (**self).finish(connection)
+    }
+}
+
+struct RequestMaker<F>(F);
+
+impl<R, F> Service for RequestMaker<F>
+where
+    R: Requests,
+    F: Fn() -> R + Send + Sync + 'static,
+{
+    fn handler(&self) -> Box<dyn Handler + '_> {
+        Box::new(Each((self.0)()))
+    }
+
+    fn requests(&self) -> Option<Box<dyn Requests>> {
+        Some(Box::new((self.0)()))
+    }
 }
 
 /// A closure that all connections share, seen as the handler of one.

@@ -76,7 +76,7 @@ pub use engine::Engine;
 pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};
 pub use guards::Guards;
-pub use handler::{Handler, Service, per_connection};
+pub use handler::{Handler, Requests, Service, per_connection, per_request};
 pub use server::Server;
 pub use socket;
 pub use socket::{Address, Deadline, SockAddr, Socket};

@@ -190,6 +190,7 @@ impl Server {
             listeners,
             signals,
             max_packet_size: self.max_packet_size,
+            batch: 1,
             workers: self.workers,
             poll_interval: self.poll_interval,
             one_by,

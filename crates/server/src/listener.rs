@@ -45,6 +45,8 @@ pub(crate) struct Site {
     /// The same as people write it.
     pub(crate) address: Address,
     pub(crate) service: Arc<dyn Service>,
+    /// Its name.
+    pub(crate) name: Arc<str>,
     /// The socket through which datagrams are answered; `None` if it takes connections.
     pub(crate) datagrams: Option<Arc<Bound>>,
     /// Whether its connections carry messages instead of a stream of bytes.
@@ -213,7 +215,8 @@ impl Listener {
         });
         let told = AtomicBool::new(false);
         let messages = kind == Type::SEQPACKET;
-        let site = Site { local, address, service, datagrams, messages, index, tally, told };
+        let name = service.name().into();
+        let site = Site { local, address, service, name, datagrams, messages, index, tally, told };
         Ok(Listener { bound, site: Arc::new(site) })
     }
 }

@@ -303,7 +303,7 @@ impl Reader<'_> {
         Some(Summary {
             id: self.integer()?,
             listener: self.size()?,
-            service: self.text()?,
+            service: self.text()?.into(),
             peer: SockAddr::from_bytes(self.bytes()?),
             datagram: self.integer()? != 0,
         })
@@ -352,7 +352,13 @@ mod tests {
 
     fn summary() -> Summary {
         let peer = "[::1]:9".parse::<std::net::SocketAddr>().unwrap().into();
-        Summary { id: u64::MAX, listener: 3, service: "long".repeat(3000), peer, datagram: true }
+        Summary {
+            id: u64::MAX,
+            listener: 3,
+            service: "long".repeat(3000).into(),
+            peer,
+            datagram: true,
+        }
     }
 
     #[test]
@@ -389,7 +395,7 @@ mod tests {
     #[test]
     fn every_event_reads_back() {
         let connection = &summary();
-        let cut = Summary { service: "long".repeat(1024), ..summary() };
+        let cut = Summary { service: "long".repeat(1024).into(), ..summary() };
         let opened = there_and_back(&Event::Opened { connection });
         assert_eq!(opened, format!("Opened({cut:?})"), "texts are cut, the rest is whole");
         for why in REFUSALS {

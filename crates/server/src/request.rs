@@ -7,12 +7,13 @@
 use std::io;
 use std::sync::Arc;
 
-use socket::{SockAddr, Socket};
+use coroutine::Dormant;
+use socket::{Interest, SockAddr, Socket};
 
 use crate::caught::{Unwound, caught};
 use crate::connection::{Closed, Connection, stopping};
 use crate::event::{Event, Refusal, Summary};
-use crate::handler::Handler;
+use crate::handler::{Handler, Requests};
 use crate::link::Link;
 use crate::listener::Site;
 use crate::report::Reporter;
@@ -39,7 +40,7 @@ impl Request {
         packet: Option<Vec<u8>>,
     ) -> Option<Request> {
         let (id, place) = running.admit(place, &peer, socket);
-        let service = site.service.name().to_owned();
+        let service = Arc::clone(&site.name);
         let summary =
             Summary { id, listener: site.index, service, peer, datagram: packet.is_some() };
         match place {
@@ -59,7 +60,7 @@ impl Request {
 
     /// Tells of somebody who was given no place.
     pub(crate) fn turn_away(running: &Running, site: &Site, peer: SockAddr, why: Refusal) {
-        let service = site.service.name().to_owned();
+        let service = Arc::clone(&site.name);
         let datagram = site.datagrams.is_some();
         let summary =
             Summary { id: running.number(), listener: site.index, service, peer, datagram };
@@ -69,6 +70,11 @@ impl Request {
     /// What it is.
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// Whether it is a datagram.
+    pub(crate) fn is_datagram(&self) -> bool {
+        self.packet.is_some()
     }
 
     /// Its right to be open, kept while it runs in another process.
@@ -83,10 +89,22 @@ impl Request {
 
     /// Runs it, in the caller's thread, until it is closed.
     pub(crate) fn run(self) {
-        let (mut place, closed) = self.live();
-        if let Some(closed) = closed {
-            place.give_back();
-            closed.tell();
+        let (place, closed) = self.live();
+        end(place, closed);
+    }
+
+    /// Runs it on a coroutine, until it is closed or can be continued by another.
+    pub(crate) fn run_in_coroutine(self: Box<Self>) {
+        let requests = match self.packet {
+            None => caught(|| self.site.service.requests()).unwrap_or(None),
+            Some(_) => None,
+        };
+        match requests {
+            None => (*self).run(),
+            Some(requests) => match self.open() {
+                Ok((connection, place)) => Conversation::begin(connection, place, requests),
+                Err(place) => end(place, None),
+            },
         }
     }
 
@@ -98,40 +116,165 @@ impl Request {
         std::mem::forget(place);
     }
 
-    /// Its whole life, and what there is to tell of its end, unless it was refused.
-    fn live(self) -> (Place, Option<Closed>) {
+    /// The connection, verified and told of; only the place, if it is refused.
+    fn open(self) -> Result<(Connection, Place), Place> {
         let Request { running, site, summary, place, packet } = self;
         let link = place.link();
-        let mut connection = match packet {
+        let connection = match packet {
             None => Connection::stream(running.clone(), site.clone(), link, summary),
             Some(packet) => {
                 Connection::datagram(running.clone(), site.clone(), link, summary, packet)
             }
         };
-        let service = &site.service;
-        if !caught(|| service.verify_request(&connection)).unwrap_or(false) {
+        if !caught(|| site.service.verify_request(&connection)).unwrap_or(false) {
             connection.hang_up();
             let (connection, why) = (connection.summary(), Refusal::VerifyRequest);
             running.tell(&Event::Refused { connection, why });
-            return (place, None);
+            return Err(place);
         }
         running.tell(&Event::Opened { connection: connection.summary() });
         connection.tell_packet();
-        let outcome = guarded(|| life(&mut *service.handler(), &mut connection));
-        let (outcome, panicked) = match outcome {
-            Ok(()) => (Ok(()), false),
-            Err(Failure::Error(error)) => (Err(error), false),
-            Err(Failure::Panic(message)) => {
-                let connection = connection.summary();
-                running.tell(&Event::Panicked { connection, message: &message });
-                (Err(io::Error::other(message)), true)
-            }
+        Ok((connection, place))
+    }
+
+    /// Its whole life, and what there is to tell of its end, unless it was refused.
+    fn live(self) -> (Place, Option<Closed>) {
+        let (site, running) = (Arc::clone(&self.site), Arc::clone(&self.running));
+        let (mut connection, place) = match self.open() {
+            Ok(opened) => opened,
+            Err(place) => return (place, None),
         };
-        if let Err(error) = &outcome {
-            // Its own panic has nowhere further to go.
-            let _ = caught(|| service.handle_error(&connection, error));
+        let outcome = guarded(|| life(&mut *site.service.handler(), &mut connection));
+        (place, Some(close(connection, &site, &running, outcome)))
+    }
+}
+
+/// Gives the place back and tells of the end.
+fn end(mut place: Place, closed: Option<Closed>) {
+    if let Some(closed) = closed {
+        place.give_back();
+        closed.tell();
+    }
+}
+
+/// Closes a connection after its handler.
+fn close(
+    connection: Connection,
+    site: &Site,
+    running: &Running,
+    outcome: Result<(), Failure>,
+) -> Closed {
+    let (outcome, panicked) = match outcome {
+        Ok(()) => (Ok(()), false),
+        Err(Failure::Error(error)) => (Err(error), false),
+        Err(Failure::Panic(message)) => {
+            let connection = connection.summary();
+            running.tell(&Event::Panicked { connection, message: &message });
+            (Err(io::Error::other(message)), true)
         }
-        (place, Some(connection.close(outcome, panicked)))
+    };
+    if let Err(error) = &outcome {
+        // Its own panic has nowhere further to go.
+        let _ = caught(|| site.service.handle_error(&connection, error));
+    }
+    connection.close(outcome, panicked)
+}
+
+/// A connection that goes request by request: all of it, so that it needs no stack in between.
+struct Conversation {
+    connection: Connection,
+    requests: Box<dyn Requests>,
+    place: Place,
+    /// Until when the wait may last in which it has no stack.
+    until: u64,
+}
+
+/// What a conversation comes to, on one stack.
+enum Turn {
+    Over,
+    /// It has been idle for long.
+    Idle(u64),
+}
+
+impl Conversation {
+    fn begin(connection: Connection, place: Place, requests: Box<dyn Requests>) {
+        let mut all = Box::new(Conversation { connection, requests, place, until: 0 });
+        all.connection.let_park();
+        // Caught before the handler is dropped, since a panic in that, too, would end the process.
+        match guarded(|| Ok(all.requests.setup(&mut all.connection)?)) {
+            Ok(()) => all.go_on(),
+            Err(failure) => all.close(Err(failure)),
+        }
+    }
+
+    /// Answers requests until there are no more, or none for long.
+    fn go_on(mut self: Box<Self>) {
+        loop {
+            let turn = guarded(|| Ok(turn(&mut *self.requests, &mut self.connection)?));
+            let until = match turn {
+                Ok(Turn::Idle(until)) => until,
+                Ok(Turn::Over) => return self.finish(Ok(())),
+                Err(failure) => return self.finish(Err(failure)),
+            };
+            if !self.connection.may_park() {
+                continue;
+            }
+            self.until = until;
+            match self.park() {
+                None => return,
+                Some(stays) => self = stays,
+            }
+            if let Err(error) = self.connection.unpark(until) {
+                return self.finish(Err(error.into()));
+            }
+        }
+    }
+
+    /// Leaves this stack; answers itself where it cannot.
+    fn park(mut self: Box<Self>) -> Option<Box<Self>> {
+        let link = self.place.link();
+        match &link.socket {
+            Some(socket) if self.connection.park(self.until) => {
+                coroutine::when_readable(socket.watch(Interest::READ), self).err()
+            }
+            _ => Some(self),
+        }
+    }
+
+    fn finish(mut self: Box<Self>, handled: Result<(), Failure>) {
+        let finished = guarded(|| Ok(self.requests.finish(&mut self.connection)?));
+        self.close(handled.and(finished));
+    }
+
+    fn close(self: Box<Self>, outcome: Result<(), Failure>) {
+        let Conversation { connection, requests, place, .. } = *self;
+        let (site, running) = connection.belongs_to();
+        let outcome = outcome.and(guarded(|| Ok(drop(requests))));
+        let closed = close(connection, &site, &running, outcome);
+        end(place, Some(closed));
+    }
+}
+
+/// Requests, as long as they come.
+fn turn(requests: &mut dyn Requests, connection: &mut Connection) -> io::Result<Turn> {
+    while connection.next_request()? {
+        if !requests.request(connection)? {
+            return Ok(Turn::Over);
+        }
+    }
+    Ok(connection.take_idle().map_or(Turn::Over, Turn::Idle))
+}
+
+impl Dormant for Conversation {
+    fn name(&self) -> String {
+        self.connection.summary().to_string()
+    }
+
+    fn wake(mut self: Box<Self>) {
+        match self.connection.unpark(self.until) {
+            Ok(()) => self.go_on(),
+            Err(error) => self.finish(Err(error.into())),
+        }
     }
 }
 

@@ -79,7 +79,7 @@ fn numbers_are_exact_under_concurrency(engine: Engine) {
             ..Counters::default()
         };
         assert_eq!(one.counters, expected);
-        assert_eq!((&one.address, one.service.as_str()), (address, "service"));
+        assert_eq!((&one.address, &*one.service), (address, "service"));
     }
     assert_eq!(sum(&control), control.counters());
     assert_eq!(control.counters().open(), 0);

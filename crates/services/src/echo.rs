@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use switchboard::socket::Scheme;
-use switchboard::{Connection, Handler, Service};
+use switchboard::{Connection, Handler, Requests, Service};
 
 use crate::{Row, Settings};
 
@@ -45,15 +45,27 @@ impl Service for Echo {
     fn handler(&self) -> Box<dyn Handler + '_> {
         Box::new(Echo)
     }
+
+    fn requests(&self) -> Option<Box<dyn Requests>> {
+        Some(Box::new(Echo))
+    }
+}
+
+impl Requests for Echo {
+    fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
+        connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
+        Ok(true)
+    }
 }
 
 impl Handler for Echo {
     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
-        if let Some(packet) = connection.packet().map(<[u8]>::to_vec) {
-            return connection.reply(&packet);
+        if connection.packet().is_some_and(<[u8]>::is_empty) {
+            // What is written is sent at the end, and nothing is nothing.
+            return connection.reply(&[]);
         }
         while connection.next_request()? {
-            connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
+            self.request(connection)?;
         }
         Ok(())
     }

@@ -78,7 +78,9 @@ pub trait Driver {
         target: Target<'_>,
         buffer: &mut Option<Buffer>,
         deadline: Deadline,
+        patience: Patience,
     ) -> io::Result<usize> {
+        let _ = patience;
         self.recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline)
     }
 
@@ -115,6 +117,16 @@ pub type Buffer = Box<[u8; BUFFER_BYTES]>;
 /// Bytes of a [`Buffer`]: what most messages fit into, and enough for the system calls of a bulk
 /// transfer not to matter.
 pub const BUFFER_BYTES: usize = 16 * 1024;
+
+/// For how long a caller wants to be kept waiting in [`recv_lent`], beside its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// For as long as it takes.
+    Endless,
+    /// Until the driver would rather have back what the wait costs, a stack say: then the call
+    /// fails with `TimedOut`, nothing is lost, and the caller can wait in a cheaper way.
+    UntilIdle,
+}
 
 /// The descriptor of an operation, with what drivers keep about it. Two words, so that it is passed
 /// in registers.
@@ -235,9 +247,10 @@ pub fn recv_lent(
     target: Target<'_>,
     buffer: &mut Option<Buffer>,
     deadline: Deadline,
+    patience: Patience,
 ) -> io::Result<usize> {
     match DRIVER.get() {
-        Some(driver) => driver.recv_lent(target, buffer, deadline),
+        Some(driver) => driver.recv_lent(target, buffer, deadline, patience),
         None => recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline),
     }
 }

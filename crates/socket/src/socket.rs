@@ -188,8 +188,9 @@ impl Socket {
         &self,
         buffer: &mut Option<seam::Buffer>,
         deadline: Deadline,
+        patience: seam::Patience,
     ) -> io::Result<usize> {
-        seam::recv_lent(self.target(), buffer, deadline)
+        seam::recv_lent(self.target(), buffer, deadline, patience)
     }
 
     /// Receives until `buffer` is full, all within one time limit.

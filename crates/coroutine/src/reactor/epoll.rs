@@ -27,10 +27,10 @@ use socket::seam::Target;
 use super::registration::{Registration, Registrations};
 use super::waiters::{FAILURE, READ, WRITE};
 use crate::clock::NEVER;
+use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
 
 /// See the head of this file.
-#[derive(Debug)]
 pub(crate) struct Epoll {
     epoll: OwnedFd,
     /// The high half of every word of this worker: no other worker of the process has it.
@@ -75,24 +75,13 @@ impl Epoll {
     pub(super) fn register_anew(&self, entry: &Registration, target: Target<'_>) -> io::Result<()> {
         let generation = self.next_generation.get();
         self.next_generation.set(generation.wrapping_add(1).max(1));
-        let flags = epoll::EventFlags::IN
-            | epoll::EventFlags::OUT
-            | epoll::EventFlags::RDHUP
-            | epoll::EventFlags::PRI
-            | epoll::EventFlags::ET;
-        let number = u64::from(target.fd.as_raw_fd() as u32);
-        let data =
-            |generation: u32| epoll::EventData::new_u64(number | u64::from(generation) << 32);
         let mut always_ready = false;
-        match epoll::add(&self.epoll, target.fd, data(generation), flags) {
+        match epoll::add(&self.epoll, target.fd, data(target, generation), FLAGS) {
             Ok(()) => entry.generation.set(generation),
             // The same file is registered under this number already, by another holder of the
             // descriptor or for one that is gone. Its generation stays, so that the others' words
             // stay right; the data may be of an older one. Anything ready is an edge again.
-            Err(rustix::io::Errno::EXIST) => {
-                let known = entry.generation.get();
-                epoll::modify(&self.epoll, target.fd, data(known), flags)?;
-            }
+            Err(rustix::io::Errno::EXIST) => self.modify(entry, target)?,
             Err(rustix::io::Errno::PERM) => {
                 entry.generation.set(generation);
                 always_ready = true;
@@ -104,6 +93,12 @@ impl Epoll {
         entry.always_ready.set(always_ready);
         target.memory().store(word, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Registers again what is registered: whatever is ready is an edge once more.
+    fn modify(&self, entry: &Registration, target: Target<'_>) -> io::Result<()> {
+        let data = data(target, entry.generation.get());
+        Ok(epoll::modify(&self.epoll, target.fd, data, FLAGS)?)
     }
 
     /// Looks what has happened, sleeping up to `wait` nanoseconds, and wakes whom it concerns.
@@ -151,7 +146,54 @@ impl Epoll {
         if has & READ != 0 {
             entry.drained.set(false);
         }
-        entry.waiters.wake(has, |slot| scheduler.unpark(slot));
+        let reads = entry.waiters.wake(has, |slot| scheduler.unpark(slot));
+        if !reads && has & (READ | FAILURE) != 0 {
+            wake_dormant(scheduler, entry);
+        }
+    }
+
+    /// Keeps `dormant` until the target can be read from or fails.
+    pub(crate) fn keep<D: Dormant + 'static>(
+        &self,
+        target: Target<'_>,
+        dormant: Box<D>,
+    ) -> Result<(), Box<D>> {
+        let entry = self.registrations.of(target.fd);
+        // Where it may be readable already, registering once more makes that an edge.
+        let watched = match knows(entry, target) {
+            true if entry.drained.get() => Ok(()),
+            true => self.modify(entry, target),
+            false => self.register_anew(entry, target),
+        };
+        if watched.is_err() || entry.always_ready.get() {
+            return Err(dormant);
+        }
+        entry.dormant.set(Some(dormant));
+        Ok(())
+    }
+
+    /// Wakes everybody who is dormant.
+    pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
+        self.registrations.all().for_each(|entry| wake_dormant(scheduler, entry));
+    }
+}
+
+/// Everything there is to hear of a descriptor, each time anew.
+const FLAGS: epoll::EventFlags = epoll::EventFlags::IN
+    .union(epoll::EventFlags::OUT)
+    .union(epoll::EventFlags::RDHUP)
+    .union(epoll::EventFlags::PRI)
+    .union(epoll::EventFlags::ET);
+
+/// What events of the target carry.
+fn data(target: Target<'_>, generation: u32) -> epoll::EventData {
+    let number = u64::from(target.fd.as_raw_fd() as u32);
+    epoll::EventData::new_u64(number | u64::from(generation) << 32)
+}
+
+fn wake_dormant(scheduler: &Scheduler, entry: &Registration) {
+    if let Some(dormant) = entry.dormant.take() {
+        scheduler.awake.borrow_mut().push(dormant);
     }
 }
 

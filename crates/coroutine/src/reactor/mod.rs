@@ -5,6 +5,8 @@
 //! * `perform` does one operation of the seam for a coroutine, `recv` and `send` do the two that
 //!   every message takes, without an operation to read, and `wait_any` waits for several; all park
 //!   the coroutine by the scheduler's `park`.
+//! * `keep` keeps what has no stack until its socket can be read from, `wake_all` wakes all of that
+//!   at the end; both put it into the scheduler's `awake`.
 //! * `poll` looks what has happened, sleeping at most so long, and wakes by the scheduler's
 //!   `unpark`.
 //!

@@ -18,12 +18,12 @@ use std::cell::{Cell, UnsafeCell};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::waiters::Waiters;
+use crate::dormant::Dormant;
 
 /// Entries that are allocated at once.
 const CHUNK: usize = 256;
 
 /// What is known of the descriptor of one number.
-#[derive(Debug)]
 pub(crate) struct Registration {
     /// What a socket of this registration has in its memory word; [`NOBODY`]: nothing is
     /// registered.
@@ -36,6 +36,8 @@ pub(crate) struct Registration {
     /// epoll does not take it: it is a file, and always ready.
     pub(crate) always_ready: Cell<bool>,
     pub(crate) waiters: Waiters,
+    /// Who sleeps without a stack until it can be read from.
+    pub(crate) dormant: Cell<Option<Box<dyn Dormant>>>,
 }
 
 /// A word that no socket has.
@@ -61,6 +63,7 @@ impl Registration {
             trust: Cell::new(Trust::Unknown(0)),
             always_ready: Cell::new(false),
             waiters: Waiters::new(),
+            dormant: Cell::new(None),
         }
     }
 
@@ -102,7 +105,7 @@ impl Registration {
 }
 
 /// All entries. They are allocated as numbers appear, and never move.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Registrations {
     chunks: UnsafeCell<Vec<Option<Box<Chunk>>>>,
 }
@@ -133,10 +136,17 @@ impl Registrations {
         Some(&chunk[number % CHUNK])
     }
 
+    /// Every entry.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Registration> {
+        // SAFETY: as in `find`, and the reference ends at once.
+        let chunks = unsafe { &*self.chunks.get() }.len();
+        (0..chunks * CHUNK).filter_map(|number| self.find(number))
+    }
+
     #[cold]
     fn grow(&self, number: usize) -> &Registration {
         let chunk: Box<[Registration]> = (0..CHUNK).map(|_| Registration::new()).collect();
-        let chunk: Box<Chunk> = chunk.try_into().expect("it has so many");
+        let chunk: Box<Chunk> = chunk.try_into().ok().expect("it has so many");
         {
             // SAFETY: see `find`; what it gave out are references to chunks, not to this list.
             let chunks = unsafe { &mut *self.chunks.get() };

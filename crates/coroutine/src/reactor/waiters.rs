@@ -109,11 +109,13 @@ impl Waiters {
         }
     }
 
-    /// Calls `wake` for everybody who wants any of `has`, in the order of their coming.
+    /// Calls `wake` for everybody who wants any of `has`, in the order of their coming, and answers
+    /// whether there is a reader without a node.
     #[inline]
-    pub(crate) fn wake(&self, has: u32, wake: impl Fn(SlotRef)) {
+    pub(crate) fn wake(&self, has: u32, wake: impl Fn(SlotRef)) -> bool {
+        let reader = self.reader.get();
         if has & (READ | FAILURE) != 0
-            && let Some(reader) = self.reader.get()
+            && let Some(reader) = reader
         {
             wake(reader);
         }
@@ -124,6 +126,7 @@ impl Waiters {
                 wake(node.slot);
             }
         }
+        reader.is_some()
     }
 
     #[inline]

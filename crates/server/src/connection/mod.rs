@@ -16,6 +16,7 @@ mod answer;
 mod beside;
 mod buffers;
 mod clocks;
+mod parking;
 mod receive;
 mod send;
 mod writer;
@@ -39,6 +40,7 @@ use crate::waiting::Waiting;
 use beside::Beside;
 use buffers::Input;
 use clocks::Clocks;
+use parking::Parking;
 use writer::Sending;
 
 pub use answer::Answer;
@@ -61,6 +63,7 @@ pub struct Connection {
     sent: u64,
     /// The peer has finished, or a deadline has passed: nothing more will be received.
     ended: bool,
+    parking: Parking,
     /// Which guard ended it, if one did.
     ended_by: Option<Guard>,
     /// Whether it ended because the server is stopping.
@@ -95,6 +98,7 @@ impl Connection {
             received: 0,
             sent: 0,
             ended: false,
+            parking: Parking::Never,
             ended_by: None,
             drained: false,
         }

@@ -5,9 +5,11 @@
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 
+use socket::seam::Patience;
 use socket::{Deadline, Flags, Socket};
 
 use super::buffers::INPUT_BYTES;
+use super::parking::Parking;
 use super::{Connection, Guard, stopping, timed_out};
 use crate::event::Direction;
 use crate::waiting::{Ending, Waiting};
@@ -55,7 +57,11 @@ impl Connection {
         (self.input.position, self.input.end) = (0, 0);
         let socket = self.link.socket.as_ref().expect("only a connection receives");
         let answer = match self.site.messages {
-            false => socket.recv_lent(&mut self.input.lent, deadline),
+            false => {
+                let parks = self.parking != Parking::Never && waiting == Waiting::Between;
+                let patience = if parks { Patience::UntilIdle } else { Patience::Endless };
+                socket.recv_lent(&mut self.input.lent, deadline, patience)
+            }
             true => receive_message(socket, &mut self.input.own, deadline),
         };
         self.input.end = self.end_receive(answer, until)?;
@@ -119,7 +125,7 @@ impl Connection {
 
     /// The same where it was not simply some bytes.
     #[cold]
-    fn end_receive_otherwise(
+    pub(super) fn end_receive_otherwise(
         &mut self,
         answer: io::Result<usize>,
         ending: Option<Ending>,
@@ -136,6 +142,13 @@ impl Connection {
                 return Ok(0);
             }
             None => {}
+        }
+        if self.parking == Parking::WhenIdle
+            && !self.link.is_cut()
+            && answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+        {
+            self.parking = Parking::Idle(until);
+            return Ok(0);
         }
         match self.check(answer, guard) {
             // A drain between two requests, and none has arrived.

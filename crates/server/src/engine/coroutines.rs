@@ -25,6 +25,7 @@ use coroutine::{Builder, Settings, Worker, yield_now};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
+use super::line::Line;
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
@@ -41,6 +42,8 @@ pub(super) struct Runner {
 /// How long coroutines that are cut off have to return before they are unwound: half of what the
 /// drain waits for them in all.
 const GRACE: Duration = Duration::from_millis(500);
+/// How many datagrams are taken at once: more gain little, and are kept from other workers.
+const BATCH: usize = 32;
 /// How many requests one accept loop starts before the coroutines get their turn.
 const TURN: usize = 64;
 
@@ -52,7 +55,8 @@ impl Run for Runner {
         }
     }
 
-    fn serve(&mut self, serving: Serving) -> Result {
+    fn serve(&mut self, mut serving: Serving) -> Result {
+        serving.batch = BATCH;
         let running = Arc::clone(&serving.running);
         let settings = Settings {
             coroutines: running.limit_connections.saturating_mul(2).saturating_add(64),
@@ -172,6 +176,7 @@ fn work(start: Start) {
         return ended("start a worker", error);
     }
     let board = Arc::clone(&told);
+    let line = Arc::<Line>::default();
     let life = worker.run(move || {
         let mut taken = 0_usize;
         let served = accept.run(&mut |request| {
@@ -179,7 +184,10 @@ fn work(start: Start) {
             if taken.is_multiple_of(TURN) {
                 yield_now();
             }
-            spawn(request)
+            match request.is_datagram() {
+                true => line.add(request).map_err(|request| refuse(&request)),
+                false => spawn(request),
+            }
         });
         board.tell(Told::Ended(served));
         wait_for_the_end(&running)
@@ -193,13 +201,21 @@ fn work(start: Start) {
 fn spawn(request: Request) -> io::Result<()> {
     let name = request.summary().to_string();
     let refusal = request.refusal();
-    match Builder::new().name(name).spawn(move || request.run()) {
+    // In a box, so that its memory is free as soon as it has begun.
+    let request = Box::new(request);
+    match Builder::new().name(name).spawn(move || request.run_in_coroutine()) {
         Ok(_) => Ok(()),
         Err(_) => {
             refusal.tell();
             Err(io::ErrorKind::OutOfMemory.into())
         }
     }
+}
+
+/// Refuses a request for which no stack is left.
+fn refuse(request: &Request) -> io::Error {
+    request.refusal().tell();
+    io::ErrorKind::OutOfMemory.into()
 }
 
 /// Waits until every request is done, or cut off.

@@ -6,6 +6,7 @@
 //! rows of the benchmark.
 
 mod coroutines;
+mod line;
 mod processes;
 mod serial;
 mod threads;
@@ -51,6 +52,8 @@ pub(crate) struct Serving {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) signals: Option<StopSignals>,
     pub(crate) max_packet_size: usize,
+    /// How many datagrams may be taken at once: one, where a handler keeps its accept loop.
+    pub(crate) batch: usize,
     /// Threads that run coroutines; `None`: one for each core.
     pub(crate) workers: Option<usize>,
     pub(crate) poll_interval: Option<Duration>,

@@ -41,15 +41,22 @@ pub struct Incoming<'a> {
 impl RecvBatch {
     /// The messages of the last call, in the order in which they came.
     pub fn messages(&self) -> impl Iterator<Item = Incoming<'_>> {
-        (0..self.len()).map(|index| {
-            let (length, flags) = self.told(index);
-            let room = self.room(index);
-            Incoming {
-                bytes: &room[..length.min(room.len())],
-                flags: Flags(flags),
-                address: super::sender(&self.names[index]),
-                control: &self.controls[index],
-            }
+        (0..self.len()).filter_map(|index| self.message(index))
+    }
+
+    /// The message at `index`; `None` beyond the last.
+    #[must_use]
+    pub fn message(&self, index: usize) -> Option<Incoming<'_>> {
+        if index >= self.len() {
+            return None;
+        }
+        let (length, flags) = self.told(index);
+        let room = self.room(index);
+        Some(Incoming {
+            bytes: &room[..length.min(room.len())],
+            flags: Flags(flags),
+            address: super::sender(&self.names[index]),
+            control: &self.controls[index],
         })
     }
 
