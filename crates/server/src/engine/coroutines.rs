@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coroutine::{Builder, Settings, Worker, yield_now};
+use coroutine::{Builder, Driver, Settings, Worker, yield_now};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
@@ -46,9 +46,10 @@ const TURN: usize = 64;
 
 impl Run for Runner {
     fn setup(&self, workers: Option<usize>) -> String {
+        let driver = Driver::Auto.examine();
         match workers.unwrap_or_else(cores) {
-            1 => "epoll, 1 worker".to_owned(),
-            workers => format!("epoll, {workers} workers"),
+            1 => format!("{driver}, 1 worker"),
+            workers => format!("{driver}, {workers} workers"),
         }
     }
 

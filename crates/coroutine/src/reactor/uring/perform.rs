@@ -112,7 +112,9 @@ impl Uring {
         let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
         let length = buffer.len().min(i32::MAX as usize) as u32;
         loop {
-            Operation::Recv { buffer: &mut *buffer, flags: 0 }.hand_over()?;
+            if is_put_off(&Operation::Recv { buffer: &mut *buffer, flags: 0 })? {
+                continue;
+            }
             let fd = Fd(target.fd.as_raw_fd());
             let entry = Recv::new(fd, buffer.as_mut_ptr(), length).ioprio(POLL_FIRST).build();
             // SAFETY: the kernel writes into the buffer, which is borrowed until this returns, and
@@ -173,7 +175,9 @@ impl Uring {
         let waits_for = WaitsFor::Write(target.fd.as_raw_fd());
         let length = bytes.len().min(i32::MAX as usize) as u32;
         loop {
-            Operation::Send { bytes, flags: 0 }.hand_over()?;
+            if is_put_off(&Operation::Send { bytes, flags: 0 })? {
+                continue;
+            }
             let fd = Fd(target.fd.as_raw_fd());
             let entry = Send::new(fd, bytes.as_ptr(), length).flags(libc::MSG_NOSIGNAL).build();
             // SAFETY: the kernel reads the bytes, which are borrowed until this returns, and `run`
@@ -240,7 +244,9 @@ impl Uring {
     ) -> io::Result<Option<OwnedFd>> {
         let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
         loop {
-            Operation::Accept { peer: &mut *peer, accepted: &mut None }.hand_over()?;
+            if is_put_off(&Operation::Accept { peer: &mut *peer, accepted: &mut None })? {
+                continue;
+            }
             let (address, length) = peer.room();
             let fd = Fd(target.fd.as_raw_fd());
             let accept = Accept::new(fd, address.cast(), length).flags(libc::SOCK_CLOEXEC);
@@ -482,6 +488,16 @@ impl Over {
             libc::EAGAIN => Ok(Next::Poll),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+}
+
+/// Whether an operation is not to be handed over yet, because a test has it interrupted first.
+#[inline]
+fn is_put_off(operation: &Operation<'_>) -> io::Result<bool> {
+    match operation.hand_over() {
+        Ok(()) => Ok(false),
+        Err(error) if after(&error) == After::Fail => Err(error),
+        Err(_) => Ok(true),
     }
 }
 
