@@ -32,8 +32,8 @@ use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
 use crate::memory::Stock;
-use crate::reactor::Reactor;
 use crate::reactor::choice::Driven;
+use crate::reactor::{Reactor, SIZES, Sizes};
 use crate::remote::{Letter, Remote, Shared};
 use crate::scheduler::Scheduler;
 use crate::settings::{Ended, Settings};
@@ -81,13 +81,18 @@ impl Worker {
     /// `EMFILE`, `ENFILE` out of descriptors; `ENOMEM`; `InvalidInput` for settings that allow no
     /// coroutine or more than 2^31.
     pub fn new(settings: Settings) -> io::Result<Worker> {
+        Worker::sized(settings, SIZES)
+    }
+
+    /// [`new`](Worker::new) with a ring of this size, if it gets one.
+    pub(crate) fn sized(settings: Settings, sizes: Sizes) -> io::Result<Worker> {
         if !(1..=1 << 31).contains(&settings.coroutines) {
             let text = format!("{} coroutines: from 1 to 2^31 may live", settings.coroutines);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let slab = Slab::new(settings.stack_bytes, settings.coroutines, Guards::probe()?);
         let shared = Arc::new(Shared::new(settings.coroutines)?);
-        let (reactor, driven) = Reactor::new(shared.bell(), settings.driver)?;
+        let (reactor, driven) = Reactor::new(shared.bell(), settings.driver, sizes)?;
         let core = Core {
             reactor,
             scheduler: Scheduler::new(slab, settings.coroutines),

@@ -38,10 +38,12 @@ use socket::seam::{Operation, Target, Watch};
 
 use self::choice::{Driven, Driver};
 use self::epoll::Epoll;
-use self::uring::{SIZES, Uring};
+use self::uring::Uring;
 use crate::scheduler::Scheduler;
 use crate::slot::SlotRef;
 use crate::worker::Core;
+
+pub(crate) use self::uring::{SIZES, Sizes};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -59,10 +61,14 @@ impl Reactor {
     ///
     /// # Errors
     /// What epoll says. A ring that cannot be had is none.
-    pub(crate) fn new(bell: &OwnedFd, asked: Driver) -> io::Result<(Reactor, Driven)> {
+    pub(crate) fn new(
+        bell: &OwnedFd,
+        asked: Driver,
+        sizes: Sizes,
+    ) -> io::Result<(Reactor, Driven)> {
         let driven = match asked.asked() {
             Driver::Epoll => Driven::by(Driver::Epoll),
-            Driver::Auto | Driver::Uring => match Uring::new(bell, SIZES) {
+            Driver::Auto | Driver::Uring => match Uring::new(bell, sizes) {
                 Ok(uring) => return Ok((Reactor::Uring(uring), Driven::by(Driver::Uring))),
                 Err(error) => Driven::instead(&error),
             },
@@ -139,7 +145,7 @@ impl Reactor {
 /// See [`Driver::examine`].
 fn examine(asked: Driver) -> Driven {
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-    match bell.map_err(io::Error::from).and_then(|bell| Reactor::new(&bell, asked)) {
+    match bell.map_err(io::Error::from).and_then(|bell| Reactor::new(&bell, asked, SIZES)) {
         Ok((_, driven)) => driven,
         Err(error) => Driven::instead(&error),
     }

@@ -36,6 +36,8 @@ mod perform;
 mod probe;
 mod process_mark;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::io;

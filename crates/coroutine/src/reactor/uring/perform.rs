@@ -420,7 +420,7 @@ impl Uring {
     /// # Safety
     /// What the entry points to is valid until the operation has [ended](Self::end).
     #[inline]
-    unsafe fn begin(&self, me: SlotRef, entry: Entry) -> io::Result<Ticket> {
+    pub(super) unsafe fn begin(&self, me: SlotRef, entry: Entry) -> io::Result<Ticket> {
         let ticket = self.operations.begin(me);
         // SAFETY: passed on to the caller.
         let pushed = unsafe { self.ring.push(&entry.user_data(mark(Kind::Operation, ticket))) };
