@@ -39,6 +39,7 @@ use socket::seam::{Operation, Target, Watch};
 use self::choice::{Driven, Driver};
 use self::epoll::Epoll;
 use self::uring::Uring;
+use crate::memory::Memory;
 use crate::scheduler::Scheduler;
 use crate::slot::SlotRef;
 use crate::worker::Core;
@@ -82,12 +83,12 @@ impl Reactor {
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
-        buffer: &mut [u8],
+        memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
         match self {
-            Reactor::Epoll(epoll) => epoll.recv(core, me, target, buffer, deadline),
-            Reactor::Uring(uring) => uring.recv(core, me, target, buffer, deadline),
+            Reactor::Epoll(epoll) => epoll.recv(core, me, target, memory, deadline),
+            Reactor::Uring(uring) => uring.recv(core, me, target, memory, deadline),
         }
     }
 

@@ -13,14 +13,15 @@
 //! the kernel's: it outlives the operation because the caller is in it. And the ring holds no file
 //! longer than a caller borrows its descriptor: closing one needs no bookkeeping.
 //!
-//! That is why there are no operations here that go on by themselves (multishot receive with
-//! buffers of the ring's): bytes taken from a socket before anybody asked for them are lost to
-//! everyone else who may read from it, a thread, a copy of the descriptor, another process. What
-//! was measured is in `docs/performance-notes.md`.
+//! That is why no receive and no accept goes on by itself here (multishot): bytes taken from a
+//! socket before anybody asked for them are lost to everyone else who may read from it, a thread,
+//! a copy of the descriptor, another process, and so is a connection. The buffers that the kernel
+//! chooses from need no such receive. What was measured is in `docs/performance-notes.md`.
 //!
 //! | file | its one idea |
 //! |---|---|
 //! | `ring.rs` | the queues, and the one call |
+//! | `buffers.rs` | buffers that the kernel chooses from when something has come |
 //! | `operations.rs` | who waits for what, and how it ended |
 //! | `perform.rs` | the calls of a coroutine |
 //! | `probe.rs` | whether a ring does here what it says |
@@ -31,6 +32,7 @@
 
 #![allow(unsafe_code)]
 
+mod buffers;
 mod operations;
 mod perform;
 mod probe;
@@ -46,6 +48,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use io_uring::opcode::{AsyncCancel2, PollAdd};
 use io_uring::types::{CancelBuilder, Fd};
 
+use self::buffers::Shelf;
 use self::operations::{Kind, Operations, Outcome, mark_of, read_mark};
 use self::ring::{Completion, Ring};
 use crate::clock::NEVER;
@@ -57,6 +60,8 @@ pub(crate) use self::ring::{SIZES, Sizes};
 #[derive(Debug)]
 pub(crate) struct Uring {
     ring: Ring,
+    /// Buffers for receives into lent memory, where the kernel takes them. Goes after the ring.
+    shelf: Option<Shelf>,
     operations: Operations,
     bell: RawFd,
     /// Whether the poll of the bell is under way.
@@ -74,6 +79,8 @@ impl Uring {
         let ring = Ring::new(sizes)?;
         probe::test(&ring)?;
         let uring = Uring {
+            // Without it a receive waits for readiness first, and costs a system call.
+            shelf: Shelf::new(&ring).ok(),
             ring,
             operations: Operations::default(),
             bell: bell.as_raw_fd(),

@@ -15,7 +15,8 @@
 //! The cheapest way differs, and is chosen for each call:
 //!
 //! * **receive**: handed over at once where the last receive has emptied the socket, attempted
-//!   first where it has not.
+//!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
+//!   (`buffers.rs`), unless messages are large.
 //! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when many
 //!   coroutines were woken together, whose sends then share one system call.
 //! * **accept**: handed over at once, whatever mode the listener's file is in.
@@ -25,27 +26,32 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use io_uring::opcode::{Accept, AsyncCancel, PollAdd, Recv, Send};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::Fd;
-use socket::seam::{self, Operation, Peer, Target, Watch, is_pending, try_recv, try_send};
+use socket::seam::{
+    self, BUFFER_BYTES, Buffer, Operation, Peer, Target, Watch, is_pending, try_recv, try_send,
+};
 use socket::{Deadline, Interest};
 
+use super::buffers::{GROUP, Shelf};
 use super::operations::{Kind, Outcome, Ticket, mark, mark_of};
 use super::{Uring, ring};
 use crate::clock::{Moment, NEVER};
 use crate::driver::{After, after, outcome};
+use crate::memory::{Memory, Stock};
 use crate::reactor::attempt::attempt;
 use crate::reactor::perform::{FULL_QUEUE, look, no_event_tells, pause};
 use crate::slot::{SlotRef, UNWINDING, WaitsFor};
 use crate::suspend::Resumed;
 use crate::worker::Core;
 
-/// A socket's memory word: its last receive emptied it. Only a hint, and of no worker's: epoll's
-/// words are greater.
+/// Words of a socket's memory, see [`History`].
 const EMPTIED: u64 = 1;
+const LARGE: u64 = 2;
 
 /// `IORING_RECVSEND_POLL_FIRST`: an attempt would find nothing, so wait first.
 const POLL_FIRST: u16 = 1;
@@ -53,7 +59,8 @@ const POLL_FIRST: u16 = 1;
 /// So many were woken together that their sends are worth a common system call.
 const CROWD: u32 = 4;
 
-/// The longest send that is handed over with others. Of a longer one the copying is the cost.
+/// The longest message whose cost is its calls: of a longer one it is the copying. Longer sends are
+/// not handed over with others, and longer receives go into a buffer that is in the cache.
 const SMALL: usize = 4096;
 
 /// An operation that is over.
@@ -67,7 +74,7 @@ struct Over {
 enum Next {
     Done(usize),
     Again,
-    /// The ring does not wait for this file: it is non-blocking.
+    /// The ring does not wait for this file, which is non-blocking, or has no buffer left.
     Poll,
 }
 
@@ -79,13 +86,14 @@ impl Uring {
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
-        buffer: &mut [u8],
+        memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        if target.memory().load(Relaxed) != EMPTIED || buffer.is_empty() {
+        if !History::of(target).emptied {
+            let buffer = memory.lend();
             match try_recv(target.fd, buffer) {
                 Ok(count) => {
-                    note(target, (1..buffer.len()).contains(&count));
+                    History::note(target, count, buffer.len());
                     core.scheduler.spend(me);
                     return Ok(count);
                 }
@@ -93,7 +101,7 @@ impl Uring {
                 Err(_) => {}
             }
         }
-        self.recv_later(core, me, target, buffer, deadline)
+        self.recv_later(core, me, target, memory, deadline)
     }
 
     #[inline(never)]
@@ -102,36 +110,107 @@ impl Uring {
         core: &Core,
         me: SlotRef,
         target: Target<'_>,
-        buffer: &mut [u8],
+        memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
         if !self.ring.is_ours() {
+            let buffer = memory.lend();
             return as_thread(target, &mut Operation::Recv { buffer, flags: 0 }, deadline);
         }
+        memory.take_back();
         let end = core.clock.moment(deadline);
-        let waits_for = WaitsFor::Read(target.fd.as_raw_fd());
-        let length = buffer.len().min(i32::MAX as usize) as u32;
         loop {
-            if is_put_off(&Operation::Recv { buffer: &mut *buffer, flags: 0 })? {
+            if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
                 continue;
             }
-            let fd = Fd(target.fd.as_raw_fd());
-            let entry = Recv::new(fd, buffer.as_mut_ptr(), length).ioprio(POLL_FIRST).build();
-            // SAFETY: the kernel writes into the buffer, which is borrowed until this returns, and
-            // `run` returns when it no longer does.
-            let over = unsafe { self.run(core, me, entry, end, waits_for) }?;
-            core.scheduler.give_in(me);
-            let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
-            match over.next()? {
-                Next::Done(count) => {
-                    note(target, (1..buffer.len()).contains(&count) && !more);
+            let next = match (memory.slot(), &self.shelf) {
+                (None, _) => self.recv_into(core, me, target, memory.lend(), end)?,
+                (Some((slot, stock)), Some(shelf)) if !History::of(target).large => {
+                    let lent = (slot, stock, shelf);
+                    self.recv_chosen(core, me, target, lent, end)?
+                }
+                _ => Next::Poll,
+            };
+            match next {
+                Next::Done(count) => return Ok(count),
+                Next::Again => {}
+                Next::Poll => return self.recv_ready(core, me, target, memory, end),
+            }
+        }
+    }
+
+    /// Has the kernel receive into the caller's own buffer.
+    fn recv_into(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        end: Moment,
+    ) -> io::Result<Next> {
+        let fd = target.fd.as_raw_fd();
+        let length = buffer.len().min(i32::MAX as usize) as u32;
+        let recv = Recv::new(Fd(fd), buffer.as_mut_ptr(), length).ioprio(POLL_FIRST);
+        // SAFETY: the kernel writes into the buffer, which is borrowed until this returns, and
+        // `run` returns when it no longer does.
+        let over = unsafe { self.run(core, me, recv.build(), end, WaitsFor::Read(fd)) }?;
+        core.scheduler.give_in(me);
+        over.next().inspect(|next| next.note(target, &over, buffer.len()))
+    }
+
+    /// Has the kernel receive into a buffer that it chooses when there is something.
+    fn recv_chosen(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        (slot, stock, shelf): (&mut Option<Buffer>, &Stock, &Shelf),
+        end: Moment,
+    ) -> io::Result<Next> {
+        let fd = target.fd.as_raw_fd();
+        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
+        let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
+        // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
+        let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
+        if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
+            *slot = shelf.take(place, || stock.take());
+        }
+        core.scheduler.give_in(me);
+        match over.next()? {
+            // The end of the stream may come without a buffer.
+            Next::Done(count) if slot.is_none() => {
+                debug_assert_eq!(count, 0, "bytes are in a buffer");
+                *slot = Some(stock.take());
+                Ok(Next::Done(count))
+            }
+            next => {
+                next.note(target, &over, BUFFER_BYTES);
+                Ok(next)
+            }
+        }
+    }
+
+    /// Waits until there is something, and then receives it by a call: what a large message is
+    /// worth, for a buffer that is still in the cache, and what is left where the shelf is empty.
+    #[inline(never)]
+    fn recv_ready(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        end: Moment,
+    ) -> io::Result<usize> {
+        loop {
+            self.wait_until(core, me, target, Interest::READ, end)?;
+            let buffer = memory.lend();
+            match try_recv(target.fd, buffer) {
+                Ok(count) => {
+                    History::note(target, count, buffer.len());
                     return Ok(count);
                 }
-                Next::Again => {}
-                Next::Poll => {
-                    let mut operation = Operation::Recv { buffer, flags: 0 };
-                    return self.wait_for(core, me, target, &mut operation, end);
-                }
+                Err(error) if after(&error) == After::Fail => return Err(error),
+                Err(_) => memory.take_back(),
             }
         }
     }
@@ -468,6 +547,18 @@ impl Uring {
     }
 }
 
+impl Next {
+    /// Notes a receive that is done.
+    #[inline]
+    fn note(&self, target: Target<'_>, over: &Over, room: usize) {
+        if let Next::Done(count) = *self {
+            // What came since makes the room look full.
+            let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
+            History::note(target, count, if more { count } else { room });
+        }
+    }
+}
+
 impl Over {
     /// What follows from it.
     #[inline]
@@ -485,7 +576,7 @@ impl Over {
                 outcome(self.asked).map(|()| Next::Again)
             }
             libc::ECANCELED | libc::EINTR => Ok(Next::Again),
-            libc::EAGAIN => Ok(Next::Poll),
+            libc::EAGAIN | libc::ENOBUFS => Ok(Next::Poll),
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }
@@ -501,12 +592,31 @@ fn is_put_off(operation: &Operation<'_>) -> io::Result<bool> {
     }
 }
 
-/// Notes whether a receive has emptied its socket.
-#[inline]
-fn note(target: Target<'_>, emptied: bool) {
-    let word = if emptied { EMPTIED } else { 0 };
-    if target.memory().load(Relaxed) != word {
-        target.memory().store(word, Relaxed);
+/// What the last receive from a socket was like, in its memory word. Only a hint, and of no
+/// worker's: epoll's words are greater.
+#[derive(Debug, Clone, Copy)]
+struct History {
+    /// There was no more.
+    emptied: bool,
+    /// It was long enough for its copying to be the cost.
+    large: bool,
+}
+
+impl History {
+    #[inline]
+    fn of(target: Target<'_>) -> History {
+        let word = target.memory().load(Relaxed);
+        History { emptied: word & !LARGE == EMPTIED, large: word & !EMPTIED == LARGE }
+    }
+
+    /// Notes a receive of `count` bytes into room for so many.
+    #[inline]
+    fn note(target: Target<'_>, count: usize, room: usize) {
+        let emptied = (1..room).contains(&count);
+        let word = if emptied { EMPTIED } else { 0 } | if count > SMALL { LARGE } else { 0 };
+        if target.memory().load(Relaxed) != word {
+            target.memory().store(word, Relaxed);
+        }
     }
 }
 

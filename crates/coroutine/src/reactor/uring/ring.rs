@@ -22,7 +22,7 @@ use std::io;
 use std::mem::size_of;
 
 use io_uring::squeue::Entry;
-use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, Probe};
 
 use super::process_mark::ProcessMark;
@@ -94,6 +94,26 @@ impl Ring {
         let mut probe = Probe::new();
         self.ring.submitter().register_probe(&mut probe)?;
         Ok((probe, self.ring.params()))
+    }
+
+    /// Gives the ring buffers to choose from, which are listed in `entries`.
+    ///
+    /// # Safety
+    /// `entries` has room for so many, is aligned to a page, zeroed, and outlives the ring.
+    pub(super) unsafe fn register_buffers(
+        &self,
+        entries: *mut BufRingEntry,
+        count: u16,
+        group: u16,
+    ) -> io::Result<()> {
+        let submitter = self.ring.submitter();
+        // SAFETY: promised by the caller.
+        unsafe { submitter.register_buf_ring_with_flags(entries as u64, count, group, 0) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn unregister_buffers(&self, group: u16) -> io::Result<()> {
+        self.ring.submitter().unregister_buf_ring(group)
     }
 
     /// Whether this is the process that made the ring.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use io_uring::opcode::Recv;
 use io_uring::types::Fd;
 use rustix::event::{EventfdFlags, eventfd};
-use socket::seam::{Memory, Watch, wait_any};
+use socket::seam::{self, Memory, Watch, wait_any};
 use socket::{Deadline, Family, Interest, Socket, Type};
 
 use super::*;
+use crate::reactor::Reactor;
 use crate::reactor::choice::Driver;
 use crate::settings::{Ended, Settings};
 use crate::slot::{Slot, SlotRef};
@@ -100,6 +101,70 @@ fn a_crowd_is_cancelled_and_unwound_through_full_queues() {
         let forced = if grace.is_zero() { 100 } else { 0 };
         assert_eq!(ended, Ended { cancelled: 100, forced, abandoned: 0 });
     }
+}
+
+/// Receives into lent memory, which idle callers do not have, and answers how much came.
+fn recv_lent(socket: &Socket) -> usize {
+    let memory = Memory::default();
+    let mut lent = None;
+    let count = seam::recv_lent(memory.target(socket.as_fd()), &mut lent, Deadline::Never).unwrap();
+    assert!(lent.unwrap()[..count].iter().all(|byte| *byte == b'x'));
+    count
+}
+
+#[test]
+fn a_crowd_empties_the_shelf_and_everyone_is_served() {
+    let settings = Settings { driver: Driver::Uring, ..Settings::default() };
+    let crowd = || {
+        let (lefts, rights): (Vec<_>, Vec<_>) = (0..500).map(|_| pair()).unzip();
+        let readers: Vec<_> = rights
+            .into_iter()
+            .map(|right| {
+                spawn(move || {
+                    let (mut total, mut count) = (0, 1);
+                    while count > 0 {
+                        count = recv_lent(&right);
+                        total += count;
+                    }
+                    total
+                })
+            })
+            .collect();
+        sleep(Duration::from_millis(1));
+        std::thread::spawn(move || {
+            lefts.iter().for_each(|left| left.send_all(&[b'x'; 100]).unwrap());
+            lefts.iter().for_each(|left| left.send_all(&[b'x'; 20_000]).unwrap());
+        })
+        // Holds the worker up, so that all of it is there at once.
+        .join()
+        .unwrap();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), 20_100);
+        }
+    };
+    Worker::new(settings).unwrap().run(crowd).unwrap();
+}
+
+#[test]
+fn an_empty_shelf_stops_nobody() {
+    let settings = Settings { driver: Driver::Uring, ..Settings::default() };
+    let worker = Worker::new(settings).unwrap();
+    let emptied = || {
+        let core = crate::current::worker().unwrap();
+        let Reactor::Uring(uring) = &core.reactor else { return };
+        let Some(shelf) = &uring.shelf else { return };
+        shelf.forget_all(&uring.ring);
+        let (left, right) = pair();
+        let reader = spawn(move || (0..100).map(|_| recv_lent(&right)).sum::<usize>());
+        for _ in 0..100 {
+            left.send_all(b"x").unwrap();
+            yield_now();
+            sleep(Duration::from_micros(10));
+        }
+        assert_eq!(left.shutdown(Shutdown::Write).map_err(|error| error.kind()), Ok(()));
+        assert_eq!(reader.join().unwrap(), 100);
+    };
+    worker.run(emptied).unwrap();
 }
 
 #[test]
