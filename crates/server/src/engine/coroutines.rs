@@ -28,6 +28,7 @@ use socket::{Deadline, Interest, Poll, poll};
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::latch::Latch;
 use crate::request::Request;
 use crate::running::Running;
@@ -58,6 +59,8 @@ impl Run for Runner {
         let settings = Settings {
             coroutines: running.limit_connections.saturating_mul(2).saturating_add(64),
             grace: GRACE,
+            // Asked once, so that a ring that is denied is denied once.
+            driver: Driver::Auto.examine().driver,
             ..Settings::default()
         };
         let told = Arc::new(Board::default());
@@ -167,6 +170,9 @@ fn work(start: Start) {
         Ok(worker) => worker,
         Err(error) => return ended("start a worker", error),
     };
+    if let Some(why) = &worker.driver().refusal {
+        running.tell(&Event::WorkerFellBack { why });
+    }
     running.watch_worker(worker.remote());
     told.tell(Told::Up);
     if let Err(error) = begin.wait() {
