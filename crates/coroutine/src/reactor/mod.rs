@@ -39,6 +39,7 @@ use socket::seam::{Operation, Target, Watch};
 use self::choice::{Driven, Driver};
 use self::epoll::Epoll;
 use self::uring::Uring;
+use crate::dormant::Dormant;
 use crate::memory::Memory;
 use crate::scheduler::Scheduler;
 use crate::slot::SlotRef;
@@ -47,7 +48,6 @@ use crate::worker::Core;
 pub(crate) use self::uring::{SIZES, Sizes};
 
 /// See the head of this file.
-#[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "there is one for each worker, and a box would be one more load"
@@ -131,6 +131,29 @@ impl Reactor {
         match self {
             Reactor::Epoll(epoll) => epoll.wait_any(core, me, watches, deadline),
             Reactor::Uring(uring) => uring.wait_any(core, me, watches, deadline),
+        }
+    }
+
+    /// Keeps `dormant` until the target can be read from or fails.
+    ///
+    /// # Errors
+    /// `dormant` itself, if it cannot be kept.
+    pub(crate) fn keep<D: Dormant + 'static>(
+        &self,
+        target: Target<'_>,
+        dormant: Box<D>,
+    ) -> Result<(), Box<D>> {
+        match self {
+            Reactor::Epoll(epoll) => epoll.keep(target, dormant),
+            Reactor::Uring(uring) => uring.keep(target, dormant),
+        }
+    }
+
+    /// Wakes everybody who is dormant.
+    pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
+        match self {
+            Reactor::Epoll(epoll) => epoll.wake_all(scheduler),
+            Reactor::Uring(uring) => uring.wake_all(scheduler),
         }
     }
 

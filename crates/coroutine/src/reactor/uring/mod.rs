@@ -45,19 +45,21 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use io_uring::opcode::{AsyncCancel2, PollAdd};
+use io_uring::opcode::{AsyncCancel, AsyncCancel2, PollAdd};
+use io_uring::squeue::Flags;
 use io_uring::types::{CancelBuilder, Fd};
+use socket::seam::Target;
 
 use self::buffers::Shelf;
-use self::operations::{Kind, Operations, Outcome, mark_of, read_mark};
+use self::operations::{Kind, Operations, Outcome, Waiter, mark, mark_of, read_mark};
 use self::ring::{Completion, Ring};
 use crate::clock::NEVER;
+use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
 
 pub(crate) use self::ring::{SIZES, Sizes};
 
 /// See the head of this file.
-#[derive(Debug)]
 pub(crate) struct Uring {
     ring: Ring,
     /// Buffers for receives into lent memory, where the kernel takes them. Goes after the ring.
@@ -106,21 +108,63 @@ impl Uring {
             self.hear()?;
         }
         self.ring.enter(wait)?;
-        self.woken.set(self.deliver(|slot| scheduler.unpark(slot)));
+        self.woken.set(self.deliver(scheduler));
         Ok(())
+    }
+
+    /// Keeps `dormant` until the target can be read from or fails: by a poll, whose file is held no
+    /// longer than the box that owns it.
+    pub(crate) fn keep<D: Dormant + 'static>(
+        &self,
+        target: Target<'_>,
+        dormant: Box<D>,
+    ) -> Result<(), Box<D>> {
+        let ticket = self.operations.begin_asleep();
+        let poll = PollAdd::new(Fd(target.fd.as_raw_fd()), libc::POLLIN as u32).build();
+        // SAFETY: the entry points to nothing.
+        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Operation, ticket))) } {
+            Ok(()) => {
+                self.operations.lay(ticket, dormant);
+                Ok(())
+            }
+            Err(_) => {
+                self.operations.end(ticket);
+                Err(dormant)
+            }
+        }
+    }
+
+    /// Wakes everybody who is dormant.
+    pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
+        for (ticket, dormant) in self.operations.take_dormant() {
+            scheduler.awake.borrow_mut().push(dormant);
+            let cancel = AsyncCancel::new(mark(Kind::Operation, ticket)).build();
+            let cancel = cancel.user_data(mark_of(Kind::Cancel)).flags(Flags::SKIP_SUCCESS);
+            // Where it cannot be pushed, the ring's end cancels it.
+            // SAFETY: the entry points to nothing.
+            let _ = unsafe { self.ring.push(&cancel) };
+        }
     }
 
     /// Notes every completion there is, and says how many had somebody who waits.
     #[inline]
-    fn deliver(&self, wake: impl Fn(crate::slot::SlotRef)) -> u32 {
+    fn deliver(&self, scheduler: &Scheduler) -> u32 {
+        self.deliver_to(|waiter| match waiter {
+            Waiter::Coroutine(slot) => scheduler.unpark(slot),
+            Waiter::Dormant(dormant) => scheduler.awake.borrow_mut().push(dormant),
+        })
+    }
+
+    #[inline]
+    fn deliver_to(&self, wake: impl Fn(Waiter)) -> u32 {
         let mut woken = 0;
         while let Some(Completion { word, result, flags }) = self.ring.take() {
             match read_mark(word) {
                 Some((Kind::Operation, ticket)) => {
                     let outcome = Outcome { result, flags };
-                    if let Some(slot) = self.operations.complete(ticket, outcome) {
+                    if let Some(waiter) = self.operations.complete(ticket, outcome) {
                         woken += 1;
-                        wake(slot);
+                        wake(waiter);
                     }
                 }
                 // A poll that goes on says so; one that does not is begun again.
@@ -147,7 +191,7 @@ impl Drop for Uring {
             if self.ring.enter(NEVER).is_err() {
                 return;
             }
-            self.deliver(|_| {});
+            self.deliver_to(drop);
             if !asked {
                 // SAFETY: the entry points to nothing.
                 asked = unsafe { self.ring.push(&all) }.is_ok();

@@ -10,10 +10,13 @@
 //! the next: a completion that comes late finds nobody. A place is given back only when the last
 //! completion of its operation has come, because until then memory of the waiter's is the kernel's.
 //!
+//! Who has no stack sleeps in the place itself, as a box, and is taken out by the completion.
+//!
 //! What it deliberately does not know: the ring, and what an operation does.
 
 use std::cell::{Cell, RefCell};
 
+use crate::dormant::Dormant;
 use crate::slot::SlotRef;
 
 /// What a completion is about.
@@ -42,21 +45,29 @@ pub(super) struct Ticket {
     generation: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum State {
     Free,
     Pending(SlotRef),
+    /// Nobody waits for it, or somebody without a stack.
+    Asleep,
     Done(Outcome),
 }
 
-#[derive(Debug)]
 struct Place {
     generation: Cell<u32>,
     state: Cell<State>,
+    dormant: Cell<Option<Box<dyn Dormant>>>,
+}
+
+/// Who is to be woken.
+pub(super) enum Waiter {
+    Coroutine(SlotRef),
+    Dormant(Box<dyn Dormant>),
 }
 
 /// See the head of this file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Operations {
     places: RefCell<Vec<Place>>,
     free: RefCell<Vec<u32>>,
@@ -101,27 +112,67 @@ impl Operations {
         Ticket { place, generation: entry.generation.get() }
     }
 
+    /// A place for an operation that nobody waits for on a stack. It is given back by its last
+    /// completion.
+    pub(super) fn begin_asleep(&self) -> Ticket {
+        self.pending.set(self.pending.get() + 1);
+        let place = self.free.borrow_mut().pop().unwrap_or_else(|| self.grow());
+        let places = self.places.borrow();
+        let entry = &places[place as usize];
+        entry.state.set(State::Asleep);
+        Ticket { place, generation: entry.generation.get() }
+    }
+
+    /// Puts to sleep who is to be woken by the operation.
+    pub(super) fn lay(&self, ticket: Ticket, dormant: Box<dyn Dormant>) {
+        self.places.borrow()[ticket.place as usize].dormant.set(Some(dormant));
+    }
+
+    /// Takes everybody who sleeps, with the operation that would have woken them, which goes on.
+    pub(super) fn take_dormant(&self) -> Vec<(Ticket, Box<dyn Dormant>)> {
+        let places = self.places.borrow();
+        let asleep = places.iter().zip(0..).filter_map(|(entry, place)| {
+            let ticket = Ticket { place, generation: entry.generation.get() };
+            Some((ticket, entry.dormant.take()?))
+        });
+        asleep.collect()
+    }
+
     #[cold]
     fn grow(&self) -> u32 {
         let mut places = self.places.borrow_mut();
         let place = u32::try_from(places.len()).expect("memory ends before");
-        places.push(Place { generation: Cell::new(0), state: Cell::new(State::Free) });
+        places.push(Place {
+            generation: Cell::new(0),
+            state: Cell::new(State::Free),
+            dormant: Cell::new(None),
+        });
         place
     }
 
     /// Notes the last completion of an operation, and answers who waits for it; nobody, if it is
     /// of an operation that is over.
     #[inline]
-    pub(super) fn complete(&self, ticket: Ticket, outcome: Outcome) -> Option<SlotRef> {
+    pub(super) fn complete(&self, ticket: Ticket, outcome: Outcome) -> Option<Waiter> {
         let places = self.places.borrow();
         let place = places.get(ticket.place as usize)?;
         if place.generation.get() != ticket.generation {
             return None;
         }
-        let State::Pending(waiter) = place.state.get() else { return None };
-        place.state.set(State::Done(outcome));
-        self.pending.set(self.pending.get() - 1);
-        Some(waiter)
+        match place.state.get() {
+            State::Pending(waiter) => {
+                place.state.set(State::Done(outcome));
+                self.pending.set(self.pending.get() - 1);
+                Some(Waiter::Coroutine(waiter))
+            }
+            State::Asleep => {
+                let dormant = place.dormant.take();
+                drop(places);
+                self.end(ticket);
+                dormant.map(Waiter::Dormant)
+            }
+            State::Free | State::Done(_) => None,
+        }
     }
 
     /// How an operation ended, if it has.
@@ -139,7 +190,7 @@ impl Operations {
         let places = self.places.borrow();
         let place = &places[ticket.place as usize];
         debug_assert_eq!(place.generation.get(), ticket.generation);
-        if let State::Pending(_) = place.state.get() {
+        if let State::Pending(_) | State::Asleep = place.state.get() {
             self.pending.set(self.pending.get() - 1);
         }
         place.state.set(State::Free);

@@ -537,7 +537,7 @@ impl Uring {
                     // Whatever it is: this memory stays the kernel's, for good.
                     core.scheduler.abandon_running(me);
                 }
-                self.deliver(|slot| core.scheduler.unpark(slot));
+                self.deliver(&core.scheduler);
             } else if pushed {
                 core.scheduler.park_pinned(me, NEVER, WaitsFor::Another);
             } else {

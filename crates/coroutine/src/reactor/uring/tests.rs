@@ -107,7 +107,13 @@ fn a_crowd_is_cancelled_and_unwound_through_full_queues() {
 fn recv_lent(socket: &Socket) -> usize {
     let memory = Memory::default();
     let mut lent = None;
-    let count = seam::recv_lent(memory.target(socket.as_fd()), &mut lent, Deadline::Never).unwrap();
+    let count = seam::recv_lent(
+        memory.target(socket.as_fd()),
+        &mut lent,
+        Deadline::Never,
+        seam::Patience::Endless,
+    )
+    .unwrap();
     assert!(lent.unwrap()[..count].iter().all(|byte| *byte == b'x'));
     count
 }
