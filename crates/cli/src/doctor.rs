@@ -4,11 +4,14 @@
 //! that does it. Nothing is changed, and nothing needs a privilege. Thresholds are those at which
 //! this program behaves differently; where a setting only matters to some, it is a note.
 //!
-//! What it deliberately does not do: try out io_uring, which no engine here uses and which cannot
-//! be asked for without a ring. What the kernel says about it is shown.
+//! Some of it is tried and not asked: a socket is bound, a ring is made and tested, each as a server
+//! would and closed again.
+//!
+//! What it deliberately does not do: measure.
 
 use std::fs;
 
+use coroutine::Driver;
 use rustix::process::{Resource, getgroups, getrlimit};
 use rustix::system::uname;
 use switchboard::socket::names::{has_dualstack_ipv6, has_ipv6};
@@ -130,7 +133,7 @@ fn examine() -> Vec<Finding> {
     let marked = linux >= LINUX_GUARDS;
     vec![kernel(linux), cores(), guards(marked), mappings(marked), files(), memory_locked()]
         .into_iter()
-        .chain([io_uring(), loopback_4(), loopback_6(), dual_stack()])
+        .chain([driver(), loopback_4(), loopback_6(), dual_stack()])
         .chain([queue(), half_open(), ports(), low_ports(), ping_groups(), congestion()])
         .collect()
 }
@@ -194,14 +197,16 @@ fn memory_locked() -> Finding {
     Finding::ok("memory locked", value)
 }
 
-fn io_uring() -> Finding {
-    let value = match setting("kernel/io_uring_disabled") {
-        Some(0) => "allowed",
-        Some(1) => "for the group kernel.io_uring_group only",
-        Some(_) => "switched off",
-        None => "unknown (kernel before 6.6, or without it)",
+/// Which driver the workers of the coroutine engine get here, and why.
+fn driver() -> Finding {
+    let driven = Driver::Auto.examine();
+    let advice = match (setting("kernel/io_uring_disabled"), &driven.refusal) {
+        (_, None) => String::new(),
+        (Some(2..), _) => "sysctl -w kernel.io_uring_disabled=0".into(),
+        (Some(1), _) => "join the group of kernel.io_uring_group".into(),
+        _ => "allow io_uring; with epoll everything works, a little slower under load".into(),
     };
-    Finding::ok("io_uring", format!("{value}; no engine here uses it"))
+    Finding::ok("coroutine driver", driven.to_string()).note_if(!advice.is_empty(), advice)
 }
 
 fn loopback_4() -> Finding {

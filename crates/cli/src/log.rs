@@ -71,6 +71,7 @@ impl Log {
                 | Event::Panicked { .. }
                 | Event::Reloaded { error: Some(_) }
                 | Event::NotifyFailed { .. }
+                | Event::WorkerFellBack { .. }
                 | Event::WorkerDied { .. }
                 | Event::WorkerNotStarted { .. }
         );
@@ -156,6 +157,9 @@ impl Log {
             Event::Reloaded { error: None } => "switchboard: reloaded".into(),
             Event::Reloaded { error: Some(error) } => {
                 format!("switchboard: reload: {}", plain(error))
+            }
+            Event::WorkerFellBack { why } => {
+                format!("switchboard: a worker runs on epoll (io_uring: {why})")
             }
             Event::NotifyFailed { error } => {
                 format!("switchboard: cannot tell the service manager: {}", plain(error))
@@ -257,6 +261,7 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
         Event::Reloaded { error: Some(error) } => {
             Object::new("reload_failed").text("reason", &plain(error))
         }
+        Event::WorkerFellBack { why } => Object::new("worker_fell_back").text("reason", why),
         Event::NotifyFailed { error } => Object::new("notify_failed").text("reason", &plain(error)),
         Event::WorkerStarted { pid } => Object::new("worker_started").number("pid", *pid),
         Event::WorkerDied { pid, exit, pause } => Object::new("worker_died")

@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
-use support::{Running, fresh_path, run, switchboard, told};
+use support::{Running, fresh_path, has, run, switchboard, told};
 
 #[test]
 fn the_first_line_says_what_listens_where() {
@@ -15,12 +16,69 @@ fn the_first_line_says_what_listens_where() {
     let start = format!("switchboard: echo listening on tcp://127.0.0.1:{port} (engine ");
     let engine = line.strip_prefix(&start).expect(&line).trim_end_matches(')');
     let parts: Vec<_> = engine.split(", ").collect();
-    assert_eq!(parts[..2], ["coroutines", "epoll"], "{line}");
+    assert_eq!(parts[0], "coroutines", "{line}");
+    assert!(parts[1] == "io_uring" || parts[1].starts_with("epoll"), "{line}");
     assert!(parts[2].ends_with(" worker") || parts[2].ends_with(" workers"), "{line}");
     assert_eq!(server.err.all()[0], line);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     let file = std::fs::read_to_string(server.port_file()).unwrap();
     assert_eq!(file, format!("{port}\n"));
+    server.stop();
+}
+
+/// Denies `io_uring_setup(2)` by a filter, as containers do, and becomes the program.
+const DENIED: &str = "
+import ctypes, os, struct, sys
+rows = (0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7fff0000)
+filter = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *row) for row in rows))
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('filter', ctypes.c_void_p)]
+program = Program(len(rows), ctypes.addressof(filter))
+prctl = ctypes.CDLL(None).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, ctypes.byref(program)) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn a_server_that_is_denied_a_ring_says_so_once_and_serves() {
+    if !has("python3") {
+        return;
+    }
+    let port_file = fresh_path("port");
+    let mut command = Command::new("python3");
+    command.args(["-c", DENIED, env!("CARGO_BIN_EXE_switchboard"), "serve", "echo", "0"]);
+    command.args(["--workers", "2"]).env("SWITCHBOARD_PORT_FILE", &port_file);
+    command.env("SWITCHBOARD_DRIVER", "uring");
+    let server = Running::start(command, port_file);
+    let line = server.err.wait_for("listening");
+    assert!(line.contains("coroutines, epoll (io_uring: denied"), "{line}");
+    server.wait_until("the port file", || server.port_file().exists());
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    stream.write_all(b"hello").unwrap();
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"hello");
+    drop(stream);
+    server.err.wait_for("close");
+    assert_eq!(server.err.all().iter().filter(|line| line.contains("io_uring")).count(), 1);
+    server.stop();
+
+    let mut doctor = Command::new("python3");
+    doctor.args(["-c", DENIED, env!("CARGO_BIN_EXE_switchboard"), "doctor"]);
+    let output = run(&mut doctor, b"");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let line = table.lines().find(|line| line.starts_with("coroutine driver")).unwrap();
+    assert!(line.contains("epoll (io_uring: denied") && line.contains("note"), "{line}");
+}
+
+#[test]
+fn the_driver_is_the_one_asked_for() {
+    let port_file = fresh_path("port");
+    let mut command = switchboard(&["serve", "echo", "0", "--workers", "1"]);
+    command.env("SWITCHBOARD_DRIVER", "epoll").env("SWITCHBOARD_PORT_FILE", &port_file);
+    let server = Running::start(command, port_file);
+    let line = server.err.wait_for("listening");
+    assert!(line.ends_with("(engine coroutines, epoll, 1 worker)"), "{line}");
     server.stop();
 }
 
@@ -72,7 +130,7 @@ fn one_line_per_connection_opened_and_closed() {
     let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
     let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     let peer = client.local_addr().unwrap();
-    std::io::Write::write_all(&mut client, b"four").unwrap();
+    client.write_all(b"four").unwrap();
     client.read_exact(&mut [0; 4]).unwrap();
     drop(client);
     let closed = server.err.wait_for("close");

@@ -71,6 +71,7 @@ pub use dormant::{Dormant, when_readable};
 pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};
 pub use list::{Described, list};
+pub use reactor::choice::{Driven, Driver};
 pub use remote::{Held, Remote};
 pub use settings::{Ended, Settings};
 pub use slot::WaitsFor;

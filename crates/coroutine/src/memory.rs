@@ -21,6 +21,10 @@ pub(crate) trait Memory {
     /// Nothing was received into it, and nothing will be before it is lent again: the caller is
     /// about to wait.
     fn take_back(&mut self);
+
+    /// Where a buffer may be put in which something has been received already, and where others
+    /// are to be had; `None` if it has to be this memory.
+    fn slot(&mut self) -> Option<(&mut Option<Buffer>, &Stock)>;
 }
 
 /// Memory that the caller has anyway.
@@ -34,6 +38,11 @@ impl Memory for Own<'_> {
 
     #[inline(always)]
     fn take_back(&mut self) {}
+
+    #[inline(always)]
+    fn slot(&mut self) -> Option<(&mut Option<Buffer>, &Stock)> {
+        None
+    }
 }
 
 /// A buffer of the stock, put where the caller wants it.
@@ -53,6 +62,11 @@ impl Memory for Lent<'_> {
         if let Some(buffer) = self.buffer.take() {
             self.stock.put(buffer);
         }
+    }
+
+    #[inline(always)]
+    fn slot(&mut self) -> Option<(&mut Option<Buffer>, &Stock)> {
+        Some((self.buffer, self.stock))
     }
 }
 

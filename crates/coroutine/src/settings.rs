@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::reactor::choice::Driver;
+
 /// What a [`Worker`](crate::Worker) may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -18,11 +20,19 @@ pub struct Settings {
     /// How long coroutines that are still alive when the main function has returned, and are
     /// cancelled then, get to end by themselves before they are unwound by force. One second.
     pub grace: Duration,
+    /// How the worker waits in the kernel. [`Worker::driver`](crate::Worker::driver) says what it
+    /// came to.
+    pub driver: Driver,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { stack_bytes: 256 * 1024, coroutines: 131_072, grace: Duration::from_secs(1) }
+        Settings {
+            stack_bytes: 256 * 1024,
+            coroutines: 131_072,
+            grace: Duration::from_secs(1),
+            driver: Driver::Auto,
+        }
     }
 }
 

@@ -78,6 +78,66 @@ impl Scheduler {
         if me.has(ends as u32 | TIMED_OUT) { self.after_parking(me, ends) } else { Resumed::Woken }
     }
 
+    /// Whether an operation of the kernel's may begin for which `me` then is to be
+    /// [parked](Self::park_pinned): what [`park`](Self::park) asks first. Unwinds as that does.
+    #[inline]
+    pub(crate) fn before_operation(&self, me: SlotRef) -> Option<Resumed> {
+        if me.has(Ends::Event as u32)
+            && let Some(answer) = self.before_parking(me, Ends::Event)
+        {
+            return Some(answer);
+        }
+        std::thread::panicking().then_some(Resumed::Refused)
+    }
+
+    /// Suspends the running coroutine while memory of its is the kernel's: it returns, and never
+    /// unwinds, also where the coroutine is to be unwound, so that its caller can take the memory
+    /// back first and then [give in](Self::give_in). `TimedOut` or `Cancelled` ask for that.
+    ///
+    /// Not for a thread that is panicking, see [`before_operation`](Self::before_operation).
+    #[inline(always)]
+    pub(crate) fn park_pinned(
+        &self,
+        me: SlotRef,
+        deadline: Moment,
+        waits_for: WaitsFor,
+    ) -> Resumed {
+        if deadline != NEVER {
+            self.set_timer(me, deadline);
+        }
+        me.state.set(State::Parked);
+        self.switch(me, waits_for);
+        if deadline != NEVER {
+            me.deadline.set(NEVER);
+        }
+        if !me.has(Ends::Event as u32 | TIMED_OUT) {
+            return Resumed::Woken;
+        }
+        let timed_out = me.has(TIMED_OUT);
+        me.lower(TIMED_OUT);
+        match me.has(Ends::Event as u32) {
+            true => Resumed::Cancelled,
+            false if timed_out => Resumed::TimedOut,
+            false => Resumed::Woken,
+        }
+    }
+
+    /// Lets the others run once, where [`park_pinned`](Self::park_pinned) would have nobody who
+    /// wakes.
+    #[cold]
+    pub(crate) fn yield_pinned(&self, me: SlotRef) {
+        self.make_ready(me);
+        self.switch(me, WaitsFor::Turn);
+    }
+
+    /// Unwinds the running coroutine if it is to be, now that nothing of it is the kernel's.
+    #[inline]
+    pub(crate) fn give_in(&self, me: SlotRef) {
+        if me.has(UNWINDING) {
+            self.unwind(me);
+        }
+    }
+
     /// Lets the others run first. Does nothing where the coroutine may not be suspended.
     pub(crate) fn yield_now(&self, me: SlotRef) {
         if me.has(UNWINDING) {
@@ -178,7 +238,7 @@ impl Scheduler {
 
     /// Suspends the running coroutine for ever.
     #[cold]
-    fn abandon_running(&self, me: SlotRef) -> ! {
+    pub(crate) fn abandon_running(&self, me: SlotRef) -> ! {
         self.abandon(me);
         loop {
             self.switch(me, WaitsFor::Another);

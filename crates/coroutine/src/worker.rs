@@ -32,7 +32,8 @@ use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
 use crate::memory::Stock;
-use crate::reactor::Reactor;
+use crate::reactor::choice::Driven;
+use crate::reactor::{Reactor, SIZES, Sizes};
 use crate::remote::{Letter, Remote, Shared};
 use crate::scheduler::Scheduler;
 use crate::settings::{Ended, Settings};
@@ -54,6 +55,7 @@ use crate::stack::slab::Slab;
 pub struct Worker {
     core: Box<Core>,
     settings: Settings,
+    driven: Driven,
     /// A worker stays on its thread.
     not_send: PhantomData<*const ()>,
 }
@@ -72,21 +74,28 @@ pub fn run<T: 'static>(main: impl FnOnce() -> T + 'static) -> io::Result<T> {
 }
 
 impl Worker {
-    /// Makes a worker that does not run yet: two descriptors, and address space as it is needed.
+    /// Makes a worker that does not run yet: two descriptors, and address space as it is needed. It
+    /// runs only in the process that made it.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` out of descriptors; `ENOMEM`; `InvalidInput` for settings that allow no
     /// coroutine or more than 2^31.
     pub fn new(settings: Settings) -> io::Result<Worker> {
+        Worker::sized(settings, SIZES)
+    }
+
+    /// [`new`](Worker::new) with a ring of this size, if it gets one.
+    pub(crate) fn sized(settings: Settings, sizes: Sizes) -> io::Result<Worker> {
         if !(1..=1 << 31).contains(&settings.coroutines) {
             let text = format!("{} coroutines: from 1 to 2^31 may live", settings.coroutines);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let slab = Slab::new(settings.stack_bytes, settings.coroutines, Guards::probe()?);
         let shared = Arc::new(Shared::new(settings.coroutines)?);
+        let (reactor, driven) = Reactor::new(shared.bell(), settings.driver, sizes)?;
         let core = Core {
+            reactor,
             scheduler: Scheduler::new(slab, settings.coroutines),
-            reactor: Reactor::new(shared.bell())?,
             shared,
             clock: Clock::new(),
             stock: Stock::default(),
@@ -97,7 +106,13 @@ impl Worker {
             sweep: Cell::new(NEVER),
             _blocking: Lease::new(),
         };
-        Ok(Worker { core: Box::new(core), settings, not_send: PhantomData })
+        Ok(Worker { core: Box::new(core), settings, driven, not_send: PhantomData })
+    }
+
+    /// What it runs on, and if that is not what was asked for, why.
+    #[must_use]
+    pub fn driver(&self) -> &Driven {
+        &self.driven
     }
 
     /// A handle for other threads.
@@ -158,8 +173,9 @@ impl fmt::Debug for Worker {
 
 /// All of a running worker. Only its own thread has it.
 pub(crate) struct Core {
-    pub(crate) scheduler: Scheduler,
+    /// Goes first: it may know slots of the scheduler.
     pub(crate) reactor: Reactor,
+    pub(crate) scheduler: Scheduler,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
     pub(crate) stock: Stock,

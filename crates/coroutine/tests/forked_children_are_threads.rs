@@ -35,6 +35,40 @@ fn child(ours: &Socket) -> i32 {
     }
 }
 
+/// On a ring, a child that does not uninstall the driver is a plain thread from its first call
+/// that waits: the ring is its parent's.
+#[test]
+fn a_child_that_keeps_the_driver_keeps_its_hands_off_the_ring() {
+    if coroutine::Driver::Auto.examine().driver != coroutine::Driver::Uring {
+        return;
+    }
+    run(|| {
+        let (ours, theirs) = pair();
+        // SAFETY: the child makes calls on its socket only, and leaves by `_exit`.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            let mut byte = [0];
+            let soon = socket::Deadline::After(std::time::Duration::from_millis(1));
+            let waited = theirs.recv_by(&mut byte, soon).is_err() && !in_coroutine();
+            let told = theirs.send_all(b"!").is_ok();
+            let heard = matches!(theirs.recv(&mut byte), Ok(1));
+            let status = i32::from(!(waited && told && heard));
+            // SAFETY: ends the process without running what the parent runs at its end.
+            unsafe { libc::_exit(status) };
+        }
+        drop(theirs);
+        spawn(yield_now).join().unwrap();
+        assert_eq!(ours.recv(&mut [0; 1]).unwrap(), 1);
+        ours.send_all(b"?").unwrap();
+        assert_eq!(ours.recv(&mut [0; 1]).unwrap(), 0);
+        let mut status = 0;
+        // SAFETY: `status` is room for what the call writes.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        assert_eq!(status, 0, "the child's exit status");
+    });
+}
+
 #[test]
 fn a_child_blocks_as_a_thread_and_the_parent_goes_on() {
     run(|| {

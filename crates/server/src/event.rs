@@ -30,7 +30,8 @@ pub enum Event<'a> {
         service: &'a str,
         /// What runs it.
         engine: Engine,
-        /// How the engine is set up, in words: `epoll, 2 workers`; empty where there is no choice.
+        /// How the engine is set up, in words: `io_uring, 2 workers`, or `epoll (io_uring: denied …),
+        /// 2 workers`; empty where there is no choice.
         setup: &'a str,
     },
     /// A connection (or a datagram) was given to its handler.
@@ -91,6 +92,12 @@ pub enum Event<'a> {
         handler: &'a str,
         /// For how long already.
         elapsed: Duration,
+    },
+    /// A worker of the coroutine engine has no ring, although one was to be had when the server
+    /// started, and runs on epoll. It serves all the same.
+    WorkerFellBack {
+        /// Why.
+        why: &'a str,
     },
     /// The hook of [`with_reload`](crate::Server::with_reload) has run.
     Reloaded {
@@ -414,6 +421,7 @@ pub(crate) fn to_stderr(event: &Event<'_>) {
         Event::Stalled { handler, elapsed } => {
             eprintln!("{handler}: has kept its worker for {elapsed:.1?}");
         }
+        Event::WorkerFellBack { why } => eprintln!("a worker runs on epoll (io_uring: {why})"),
         Event::AcceptFailed { address, error, .. } => {
             eprintln!("accept {address}: {}", plain(error));
         }

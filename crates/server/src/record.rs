@@ -33,6 +33,7 @@ pub(crate) enum Reported {
     Refused(Summary, Refusal),
     AcceptFailed { address: Address, error: io::Error, pause: Option<Duration> },
     Stalled { handler: String, elapsed: Duration },
+    FellBack(String),
     Reloaded(io::Error),
     Failed(String),
 }
@@ -46,6 +47,7 @@ const ACCEPT_FAILED: u8 = 6;
 const STALLED: u8 = 7;
 const FAILED: u8 = 8;
 const RELOADED: u8 = 9;
+const FELL_BACK: u8 = 10;
 
 /// The record of an event; `None` for one that is not reported.
 pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
@@ -75,6 +77,7 @@ pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
         Event::Stalled { handler, elapsed } => {
             Record::new(STALLED).text(handler.as_bytes()).duration(*elapsed)
         }
+        Event::WorkerFellBack { why } => Record::new(FELL_BACK).text(why.as_bytes()),
         Event::Reloaded { error: Some(error) } => Record::new(RELOADED).error(error),
         // The supervisor's own hook has run too, and that is told.
         Event::Reloaded { error: None } => return None,
@@ -122,6 +125,7 @@ impl Reported {
                 pause: from.option(Reader::duration)?,
             },
             STALLED => Reported::Stalled { handler: from.text()?, elapsed: from.duration()? },
+            FELL_BACK => Reported::FellBack(from.text()?),
             RELOADED => Reported::Reloaded(from.error()?),
             FAILED => Reported::Failed(from.text()?),
             _ => return None,
@@ -406,6 +410,8 @@ mod tests {
         assert!(panicked.ends_with("message: \"oh\" }"), "{panicked}");
         let message = Event::Message { connection, direction: Direction::Out, bytes: 5 };
         assert!(there_and_back(&message).ends_with("direction: Out, bytes: 5 }"));
+        let fell_back = Event::WorkerFellBack { why: "denied" };
+        assert_eq!(there_and_back(&fell_back), "FellBack(\"denied\")");
         let stalled = Event::Stalled { handler: "echo #1", elapsed: Duration::from_secs(2) };
         assert_eq!(there_and_back(&stalled), "Stalled { handler: \"echo #1\", elapsed: 2s }");
         let (address, error) = (&"tcp://127.0.0.1:7".parse().unwrap(), &io::Error::other("no"));

@@ -142,6 +142,7 @@ impl Reports {
                 let (address, error) = (&address, &error);
                 teller.tell(&Event::AcceptFailed { address, error, pause });
             }
+            Reported::FellBack(why) => teller.tell(&Event::WorkerFellBack { why: &why }),
             Reported::Stalled { handler, elapsed } => {
                 teller.tell(&Event::Stalled { handler: &handler, elapsed });
             }

@@ -106,6 +106,16 @@ pub enum Operation<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub(crate) RawSockAddr);
 
+impl Peer {
+    /// Makes room for an address, for a driver that has the kernel write it: where the bytes go,
+    /// as a `struct sockaddr`, and where their number is, which is that of the room before. Both
+    /// belong to the peer and are valid for as long as it is borrowed.
+    pub fn room(&mut self) -> (*mut u8, *mut u32) {
+        self.0 = RawSockAddr::room();
+        self.0.parts()
+    }
+}
+
 /// Whether one attempt of an operation may wait in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
@@ -135,6 +145,18 @@ impl Operation<'_> {
             }
             _ => self.attempt_rarer(fd, waiting, wait),
         }
+    }
+
+    /// Asked by a driver before it hands the operation to the kernel instead of attempting it. It
+    /// fails in tests only, which put their faults here and into [`attempt`](Self::attempt).
+    ///
+    /// # Errors
+    /// Those of a test. The operation is then not to be handed over.
+    #[inline]
+    pub fn hand_over(&self) -> io::Result<()> {
+        #[cfg(feature = "fault-points")]
+        crate::fault::consult(crate::fault::Call::of(self))?;
+        Ok(())
     }
 
     /// The others, out of the way of the two that every message takes.

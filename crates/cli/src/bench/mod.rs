@@ -236,6 +236,7 @@ fn start(shared: &Arc<Shared>, number: usize) -> io::Result<Running> {
                 stack_bytes: STACK_BYTES,
                 coroutines: places.len() + 16,
                 grace: Duration::from_secs(1),
+                ..Settings::default()
             };
             let worker = Worker::new(settings)?;
             // Whoever started this waits for it.

@@ -24,7 +24,7 @@ use crate::worker::Core;
 
 /// How long a call sleeps that waits for room in a Unix socket's queue of which no event tells:
 /// at first, and at most.
-const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
+pub(super) const FULL_QUEUE: [u64; 2] = [1_000_000, 50_000_000];
 
 impl Epoll {
     /// Receives, and waits if it has to: [`perform`](Self::perform) of the operation that waits
@@ -178,10 +178,10 @@ impl Epoll {
         deadline: Deadline,
     ) -> io::Result<usize> {
         let end = core.clock.moment(deadline);
-        let mut pause = FULL_QUEUE[0];
+        let mut delay = FULL_QUEUE[0];
         loop {
             if no_event_tells(target, operation) {
-                self.pause(core, me, &mut pause, end)?;
+                pause(core, me, &mut delay, end)?;
             } else {
                 self.register(entry, target)?;
                 self.park(core, me, entry, target, operation.interest(), end)?;
@@ -224,16 +224,6 @@ impl Epoll {
         )
     }
 
-    /// Sleeps a little, longer each time.
-    fn pause(&self, core: &Core, me: SlotRef, pause: &mut u64, end: Moment) -> io::Result<()> {
-        let until = clock::now().saturating_add(*pause).min(end);
-        *pause = (*pause * 2).min(FULL_QUEUE[1]);
-        match core.scheduler.park(me, until, WaitsFor::Time, Ends::Event) {
-            Resumed::TimedOut if until < end => Ok(()),
-            resumed => outcome(resumed),
-        }
-    }
-
     /// Waits until one of `watches` is ready. The level counts, not the edge: everybody is asked by
     /// `poll(2)` before each parking.
     pub(crate) fn wait_any(
@@ -274,10 +264,20 @@ impl Epoll {
     }
 }
 
+/// Sleeps a little, longer each time.
+pub(super) fn pause(core: &Core, me: SlotRef, pause: &mut u64, end: Moment) -> io::Result<()> {
+    let until = clock::now().saturating_add(*pause).min(end);
+    *pause = (*pause * 2).min(FULL_QUEUE[1]);
+    match core.scheduler.park(me, until, WaitsFor::Time, Ends::Event) {
+        Resumed::TimedOut if until < end => Ok(()),
+        resumed => outcome(resumed),
+    }
+}
+
 /// Whether the operation waits for something of which the descriptor says nothing: room in the
 /// queue of a Unix socket that is not its peer yet (connect) or not at all (a datagram sent to an
 /// address). Then a poll says that it could be written to, and it cannot.
-fn no_event_tells(target: Target<'_>, operation: &Operation<'_>) -> bool {
+pub(super) fn no_event_tells(target: Target<'_>, operation: &Operation<'_>) -> bool {
     match operation {
         Operation::Connect { begun, .. } => !begun,
         Operation::SendTo { .. } | Operation::SendMsg(_) | Operation::SendMmsg(_) => {
@@ -314,7 +314,7 @@ fn wants(interest: Interest) -> u32 {
 }
 
 /// Asks everybody once, and marks who is ready.
-fn look(watches: &mut [Watch<'_>]) -> io::Result<bool> {
+pub(super) fn look(watches: &mut [Watch<'_>]) -> io::Result<bool> {
     let mut polls: Vec<Poll<'_>> =
         watches.iter().map(|watch| Poll::new(watch.target.fd, watch.interest)).collect();
     if poll(&mut polls, Deadline::Immediate)? == 0 {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coroutine::{Builder, Settings, Worker, yield_now};
+use coroutine::{Builder, Driver, Settings, Worker, yield_now};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
@@ -29,6 +29,7 @@ use super::line::Line;
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::latch::Latch;
 use crate::request::Request;
 use crate::running::Running;
@@ -49,9 +50,10 @@ const TURN: usize = 64;
 
 impl Run for Runner {
     fn setup(&self, workers: Option<usize>) -> String {
+        let driver = Driver::Auto.examine();
         match workers.unwrap_or_else(cores) {
-            1 => "epoll, 1 worker".to_owned(),
-            workers => format!("epoll, {workers} workers"),
+            1 => format!("{driver}, 1 worker"),
+            workers => format!("{driver}, {workers} workers"),
         }
     }
 
@@ -61,6 +63,8 @@ impl Run for Runner {
         let settings = Settings {
             coroutines: running.limit_connections.saturating_mul(2).saturating_add(64),
             grace: GRACE,
+            // Asked once, so that a ring that is denied is denied once.
+            driver: Driver::Auto.examine().driver,
             ..Settings::default()
         };
         let told = Arc::new(Board::default());
@@ -170,6 +174,9 @@ fn work(start: Start) {
         Ok(worker) => worker,
         Err(error) => return ended("start a worker", error),
     };
+    if let Some(why) = &worker.driver().refusal {
+        running.tell(&Event::WorkerFellBack { why });
+    }
     running.watch_worker(worker.remote());
     told.tell(Told::Up);
     if let Err(error) = begin.wait() {

@@ -26,6 +26,11 @@ impl RawSockAddr {
         RawSockAddr { bytes: [0; CAPACITY], length: CAPACITY as libc::socklen_t }
     }
 
+    /// Where the kernel writes an address, and its length. Valid for as long as `self` is borrowed.
+    pub(crate) fn parts(&mut self) -> (*mut u8, *mut libc::socklen_t) {
+        (self.bytes.as_mut_ptr(), &raw mut self.length)
+    }
+
     /// Whether there is not even a family: the kernel had no address to give.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0

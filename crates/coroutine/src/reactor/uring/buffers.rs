@@ -1,0 +1,129 @@
+//! Buffers that the kernel chooses from when something has come: who waits has none.
+//!
+//! ```text
+//!   stock ─► shelf: place b ──published──► the kernel receives into b ─► completion names b
+//!     ▲                 ▲                                                     │
+//!     │                 └── a buffer of the stock takes its place ◄───────────┤
+//!     └───────── the caller waits for more ◄── the caller's slot ◄── moved ◄──┘
+//! ```
+//! A buffer goes to the caller as it is, nothing is copied, and its place on the shelf is filled
+//! again at once. So the shelf is short, and a crowd that comes in one moment may find it empty:
+//! `ENOBUFS`, upon which that receive waits for readiness and takes a buffer of the stock.
+//!
+//! It deliberately does not let the kernel fill more than one buffer for one call; see `mod.rs`.
+//!
+//! `io_uring_register_buf_ring(3)`, Linux 5.19.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::types::BufRingEntry;
+use socket::seam::{BUFFER_BYTES, Buffer, new_buffer};
+
+use super::ring::Ring;
+
+/// The number of the shelf, of which a ring could have several.
+pub(super) const GROUP: u16 = 1;
+
+/// Buffers on the shelf, a power of two. One `enter` brings some twenty completions.
+const PLACES: u16 = 64;
+
+/// See the head of this file.
+pub(super) struct Shelf {
+    /// What the kernel reads: a page of entries, the tail in the first one's spare word.
+    entries: NonNull<BufRingEntry>,
+    tail: Cell<u16>,
+    /// The buffers themselves. Those here are the kernel's to write.
+    places: RefCell<Vec<Option<NonNull<[u8; BUFFER_BYTES]>>>>,
+}
+
+impl Shelf {
+    /// A full shelf of the ring's.
+    ///
+    /// # Errors
+    /// `ENOMEM`, also at the limit of locked memory; `EINVAL`, `EOPNOTSUPP` on an old kernel.
+    pub(super) fn new(ring: &Ring) -> io::Result<Shelf> {
+        // SAFETY: the layout is not of size zero.
+        let entries = unsafe { alloc_zeroed(layout()) };
+        let entries = NonNull::new(entries.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let places = RefCell::new(vec![None; usize::from(PLACES)]);
+        let shelf = Shelf { entries, tail: Cell::new(0), places };
+        // SAFETY: the page is as long as `PLACES` entries, aligned, zeroed, and freed after the
+        // ring is gone, whose field it follows.
+        unsafe { ring.register_buffers(shelf.entries.as_ptr(), PLACES, GROUP) }?;
+        for place in 0..PLACES {
+            shelf.put(place, new_buffer());
+        }
+        Ok(shelf)
+    }
+
+    /// Puts a buffer in an empty place, for the kernel.
+    fn put(&self, place: u16, buffer: Buffer) {
+        let address = NonNull::from(Box::leak(buffer));
+        self.places.borrow_mut()[usize::from(place)] = Some(address);
+        let tail = self.tail.get();
+        // SAFETY: the index is below `PLACES`, so the entry is in the page.
+        let entry = unsafe { self.entries.add(usize::from(tail % PLACES)) };
+        // SAFETY: the entry is ours to write: the kernel reads entries before the tail only, and
+        // there are no more buffers than entries. It was zeroed, and nobody else refers to it.
+        let entry = unsafe { &mut *entry.as_ptr() };
+        entry.set_addr(address.as_ptr() as u64);
+        entry.set_len(BUFFER_BYTES as u32);
+        entry.set_bid(place);
+        self.tail.set(tail.wrapping_add(1));
+        // SAFETY: the page begins with the first entry.
+        let word = unsafe { BufRingEntry::tail(self.entries.as_ptr()) };
+        // SAFETY: the word is in the page, aligned, and is written through this type only.
+        let word = unsafe { AtomicU16::from_ptr(word.cast_mut()) };
+        word.store(self.tail.get(), Ordering::Release);
+    }
+
+    /// Takes the buffer that a completion names, and puts `another` in its place. `None`: that
+    /// place is empty, or there is no such place.
+    pub(super) fn take(&self, place: u16, another: impl FnOnce() -> Buffer) -> Option<Buffer> {
+        let address = self.places.borrow_mut().get_mut(usize::from(place))?.take()?;
+        // SAFETY: from a box in `put`, and taken out of the only place that had it. The kernel has
+        // named it in a completion, and no longer writes there.
+        let buffer = unsafe { Box::from_raw(address.as_ptr()) };
+        self.put(place, another());
+        Some(buffer)
+    }
+
+    /// Empties the shelf behind the kernel's back, so that every receive finds none.
+    #[cfg(test)]
+    pub(super) fn forget_all(&self, ring: &Ring) {
+        ring.unregister_buffers(GROUP).unwrap();
+        // SAFETY: as in `new`. The tail is zero, so nothing is offered.
+        unsafe { self.entries.cast::<u8>().write_bytes(0, layout().size()) };
+        // SAFETY: as in `new`.
+        unsafe { ring.register_buffers(self.entries.as_ptr(), PLACES, GROUP) }.unwrap();
+    }
+}
+
+/// After the ring, which has ended all that was under way.
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        for address in self.places.take().into_iter().flatten() {
+            // SAFETY: from a box in `put`, and nobody else has it.
+            drop(unsafe { Box::from_raw(address.as_ptr()) });
+        }
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.entries.as_ptr().cast(), layout()) };
+    }
+}
+
+fn layout() -> Layout {
+    const PAGE: usize = 4096;
+    let bytes = usize::from(PLACES) * size_of::<BufRingEntry>();
+    Layout::from_size_align(bytes.next_multiple_of(PAGE), PAGE).expect("a small power of two")
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}

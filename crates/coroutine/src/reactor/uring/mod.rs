@@ -1,0 +1,201 @@
+//! The reactor over `io_uring(7)`: one ring for each worker.
+//!
+//! ```text
+//!   recv, send, accept:  hand over ─► park ══► completion ─► unpark ─► answer
+//!                            │
+//!   the others:          attempt ─► would block ─► hand over a poll ─► park ══► attempt …
+//!                            │
+//!   the worker's loop:   one `enter`: submits all of them, fetches what is complete, sleeps
+//! ```
+//! **An operation lives no longer than the call that waits for it.** Whoever hands one over parks,
+//! and leaves its call only when the last completion has come, whatever else happens meanwhile: a
+//! deadline, a cancel, an unwinding by force, the worker's end. So the caller's own buffer can be
+//! the kernel's: it outlives the operation because the caller is in it. And the ring holds no file
+//! longer than a caller borrows its descriptor: closing one needs no bookkeeping.
+//!
+//! That is why no receive and no accept goes on by itself here (multishot): bytes taken from a
+//! socket before anybody asked for them are lost to everyone else who may read from it, a thread,
+//! a copy of the descriptor, another process, and so is a connection. The buffers that the kernel
+//! chooses from need no such receive. What was measured is in `docs/performance-notes.md`.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `ring.rs` | the queues, and the one call |
+//! | `buffers.rs` | buffers that the kernel chooses from when something has come |
+//! | `operations.rs` | who waits for what, and how it ended |
+//! | `perform.rs` | the calls of a coroutine |
+//! | `probe.rs` | whether a ring does here what it says |
+//! | `process_mark.rs` | a forked child leaves its parent's ring alone |
+//!
+//! What it deliberately does not use: threads of the kernel's (`SQPOLL`), its table of files, which
+//! shuts out every other call, and copies saved by `SEND_ZC`, which loopback makes all the same.
+
+#![allow(unsafe_code)]
+
+mod buffers;
+mod operations;
+mod perform;
+mod probe;
+mod process_mark;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use io_uring::opcode::{AsyncCancel, AsyncCancel2, PollAdd};
+use io_uring::squeue::Flags;
+use io_uring::types::{CancelBuilder, Fd};
+use socket::seam::Target;
+
+use self::buffers::Shelf;
+use self::operations::{Kind, Operations, Outcome, Waiter, mark, mark_of, read_mark};
+use self::ring::{Completion, Ring};
+use crate::clock::NEVER;
+use crate::dormant::Dormant;
+use crate::scheduler::Scheduler;
+
+pub(crate) use self::ring::{SIZES, Sizes};
+
+/// See the head of this file.
+pub(crate) struct Uring {
+    ring: Ring,
+    /// Buffers for receives into lent memory, where the kernel takes them. Goes after the ring.
+    shelf: Option<Shelf>,
+    operations: Operations,
+    bell: RawFd,
+    /// Whether the poll of the bell is under way.
+    hears: Cell<bool>,
+    /// How many coroutines the last look woke.
+    woken: Cell<u32>,
+}
+
+impl Uring {
+    /// A reactor that hears `bell`, which outlives it. The ring has passed its test.
+    ///
+    /// # Errors
+    /// Why there is no ring, or none that works.
+    pub(crate) fn new(bell: &OwnedFd, sizes: Sizes) -> io::Result<Uring> {
+        let ring = Ring::new(sizes)?;
+        probe::test(&ring)?;
+        let uring = Uring {
+            // Without it a receive waits for readiness first, and costs a system call.
+            shelf: Shelf::new(&ring).ok(),
+            ring,
+            operations: Operations::default(),
+            bell: bell.as_raw_fd(),
+            hears: Cell::new(false),
+            woken: Cell::new(0),
+        };
+        uring.hear()?;
+        Ok(uring)
+    }
+
+    /// Has the bell end the sleep, each time it rings.
+    fn hear(&self) -> io::Result<()> {
+        let poll = PollAdd::new(Fd(self.bell), libc::POLLIN as u32).multi(true).build();
+        // SAFETY: the entry points to nothing.
+        unsafe { self.ring.push(&poll.user_data(mark_of(Kind::Bell))) }?;
+        self.hears.set(true);
+        Ok(())
+    }
+
+    /// Looks what has happened, sleeping up to `wait` nanoseconds, and wakes whom it concerns.
+    pub(crate) fn poll(&self, scheduler: &Scheduler, wait: u64) -> io::Result<()> {
+        if !self.hears.get() {
+            self.hear()?;
+        }
+        self.ring.enter(wait)?;
+        self.woken.set(self.deliver(scheduler));
+        Ok(())
+    }
+
+    /// Keeps `dormant` until the target can be read from or fails: by a poll, whose file is held no
+    /// longer than the box that owns it.
+    pub(crate) fn keep<D: Dormant + 'static>(
+        &self,
+        target: Target<'_>,
+        dormant: Box<D>,
+    ) -> Result<(), Box<D>> {
+        let ticket = self.operations.begin_asleep();
+        let poll = PollAdd::new(Fd(target.fd.as_raw_fd()), libc::POLLIN as u32).build();
+        // SAFETY: the entry points to nothing.
+        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Operation, ticket))) } {
+            Ok(()) => {
+                self.operations.lay(ticket, dormant);
+                Ok(())
+            }
+            Err(_) => {
+                self.operations.end(ticket);
+                Err(dormant)
+            }
+        }
+    }
+
+    /// Wakes everybody who is dormant.
+    pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
+        for (ticket, dormant) in self.operations.take_dormant() {
+            scheduler.awake.borrow_mut().push(dormant);
+            let cancel = AsyncCancel::new(mark(Kind::Operation, ticket)).build();
+            let cancel = cancel.user_data(mark_of(Kind::Cancel)).flags(Flags::SKIP_SUCCESS);
+            // Where it cannot be pushed, the ring's end cancels it.
+            // SAFETY: the entry points to nothing.
+            let _ = unsafe { self.ring.push(&cancel) };
+        }
+    }
+
+    /// Notes every completion there is, and says how many had somebody who waits.
+    #[inline]
+    fn deliver(&self, scheduler: &Scheduler) -> u32 {
+        self.deliver_to(|waiter| match waiter {
+            Waiter::Coroutine(slot) => scheduler.unpark(slot),
+            Waiter::Dormant(dormant) => scheduler.awake.borrow_mut().push(dormant),
+        })
+    }
+
+    #[inline]
+    fn deliver_to(&self, wake: impl Fn(Waiter)) -> u32 {
+        let mut woken = 0;
+        while let Some(Completion { word, result, flags }) = self.ring.take() {
+            match read_mark(word) {
+                Some((Kind::Operation, ticket)) => {
+                    let outcome = Outcome { result, flags };
+                    if let Some(waiter) = self.operations.complete(ticket, outcome) {
+                        woken += 1;
+                        wake(waiter);
+                    }
+                }
+                // A poll that goes on says so; one that does not is begun again.
+                Some((Kind::Bell, _)) if !io_uring::cqueue::more(flags) => self.hears.set(false),
+                _ => {}
+            }
+        }
+        woken
+    }
+}
+
+/// Ends every operation, and waits for that. Whoever still waits for one was abandoned, and its
+/// stack and all that it borrowed stays where it is; so a ring that cannot be emptied, which has
+/// never been seen, hurts nobody when it goes.
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if !self.ring.is_ours() {
+            return;
+        }
+        let all = AsyncCancel2::new(CancelBuilder::any()).build().user_data(mark_of(Kind::Cancel));
+        // SAFETY: the entry points to nothing.
+        let mut asked = unsafe { self.ring.push(&all) }.is_ok();
+        while self.operations.pending() > 0 || self.hears.get() || !asked {
+            if self.ring.enter(NEVER).is_err() {
+                return;
+            }
+            self.deliver_to(drop);
+            if !asked {
+                // SAFETY: the entry points to nothing.
+                asked = unsafe { self.ring.push(&all) }.is_ok();
+            }
+        }
+    }
+}
