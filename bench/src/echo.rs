@@ -3,7 +3,7 @@
 //! A slice is a fresh server, fresh connections, a warm-up, then a second of closed-loop load;
 //! `blocks.rs` says how slices of several contestants take turns, `cost.rs` what is made of them.
 
-use crate::accounting::{Machine, Threads};
+use crate::accounting::{Machine, Threads, process_cpu};
 use crate::arguments::Arguments;
 use crate::blocks::{Slice, Surroundings};
 use crate::cost::{self, Cell, Sample};
@@ -79,40 +79,44 @@ pub(crate) fn slice(
     let server = Server::start(program, conditions, folder)?;
     let said = |error: io::Error| server.failure(&format!("failed ({error})"));
     let mut load = Load::connect_with(server.port, traffic.connections, traffic.content)?;
+    let (mut warm_up, mut slice) = (arguments.warm_up, arguments.slice);
     if traffic.connections > MANY {
-        // So that none is left to be accepted in the slice.
+        // So that none is left to be accepted in the slice, and that a turn around all of them is
+        // short beside it.
         load.round().map_err(said)?;
+        (warm_up, slice) = (warm_up * 3, slice * 2);
     }
-    load.run(arguments.warm_up).map_err(said)?;
+    load.run(warm_up).map_err(said)?;
     measured(&server, || {
-        let done = load.run(arguments.slice).map_err(said)?;
+        let done = load.run(slice).map_err(said)?;
         Ok(Done { messages: done.messages * traffic.each, ..done })
     })
 }
 
-/// What `work` costs a server whose threads live as long as it does.
+/// What `work` costs a server. Its threads are counted to the nanosecond as long as all of them
+/// live; of a server whose threads come and go the clock ticks are counted, which remember them.
 pub(crate) fn measured(
     server: &Server,
     work: impl FnOnce() -> io::Result<Done>,
 ) -> io::Result<Slice<Sample>> {
+    let ticks = process_cpu(server.pid())?;
     let (threads, machine) = (Threads::of(server.pid())?, Machine::now()?);
     let done = work()?;
     // First the machine, then what takes a while to read.
     let (machine_after, threads_after) = (Machine::now()?, Threads::of(server.pid())?);
-
-    let spent_or_lost = threads_after.since(&threads);
-    let spent = spent_or_lost.unwrap_or_default();
+    let spent = match threads_after.since(&threads) {
+        Some(spent) => spent,
+        None => process_cpu(server.pid())?.saturating_sub(ticks),
+    };
     let own = spent + done.cpu;
     let surroundings = Surroundings::between(&machine, &machine_after, own, done.elapsed);
-    let fault = if spent_or_lost.is_none() {
-        Some("a server thread ended and took its CPU count along")
-    } else if done.messages == 0 {
-        Some("no message came back in this slice")
-    } else {
-        surroundings.fault()
+    let fault = match done.messages {
+        0 => Some("no message came back in this slice"),
+        _ => surroundings.fault(),
     };
     Ok(Slice { sample: Sample::new(&done, spent, surroundings), fault })
 }
 
-/// With more connections than these, all have had an answer before the warm-up.
+/// With more connections than these, all have had an answer before the warm-up, and slices are
+/// longer.
 const MANY: usize = 1000;

@@ -79,7 +79,7 @@ impl Drop for Report {
 
 /// Prints one row of a table: a name, figures under each other, a note.
 pub(crate) fn row<S: AsRef<str>>(name: &str, figures: &[S], note: &str) {
-    let mut line = format!("  {name:<24}");
+    let mut line = format!("  {name:<30}");
     for (column, figure) in figures.iter().enumerate() {
         let width = if column < NARROW_COLUMNS { 11 } else { 24 };
         line.push_str(&format!("{:>width$}", figure.as_ref()));

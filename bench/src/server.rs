@@ -142,6 +142,7 @@ fn command(program: &Program, conditions: Conditions, port_file: &Path) -> io::R
         Some(PORT_FILE) => port_file.as_os_str(),
         _ => argument.as_os_str(),
     }));
+    command.envs(program.environment.iter().copied());
     Ok(command)
 }
 

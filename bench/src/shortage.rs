@@ -41,6 +41,10 @@ pub(crate) fn run(
         let Some(Ok(program)) = contestant.program(Service::Echo) else { continue };
         let name = &contestant.name;
         match measure(program, arguments, isolation, report.folder()) {
+            Ok(outcome) if outcome.served == 0 => {
+                let why = format!("it served nobody within {} s", SETTLE_LIMIT.as_secs());
+                report.skipped("shortage", &Map::new(), &[(name.clone(), why)])?;
+            }
             // One connection at a time, or a process with descriptors of its own for each.
             Ok(outcome) if outcome.served <= 1 || outcome.served == CLIENTS => {
                 let why = format!("{} served at once: its descriptors last", outcome.served);
@@ -123,9 +127,6 @@ fn measure(
     }
     crowd.settle();
     let (served, refused) = (crowd.count(State::Served), crowd.count(State::Refused));
-    if served == 0 {
-        return Err(server.failure("served nobody"));
-    }
     let (cpu, lines, start) = (process_cpu(server.pid())?, server.log_lines(), Instant::now());
     thread::sleep(arguments.window);
     let window = start.elapsed();
@@ -170,10 +171,11 @@ impl Crowd {
         self.clients.iter_mut().fold(false, |any, client| client.step() | any)
     }
 
-    /// Steps until nothing has changed for a while.
+    /// Steps until nothing has changed for a while, and somebody has been served.
     fn settle(&mut self) {
         let (deadline, mut quiet_since) = (Instant::now() + SETTLE_LIMIT, Instant::now());
-        while quiet_since.elapsed() < QUIET && Instant::now() < deadline {
+        let nobody = |crowd: &Crowd| crowd.count(State::Served) == 0;
+        while (quiet_since.elapsed() < QUIET || nobody(self)) && Instant::now() < deadline {
             if self.step() {
                 quiet_since = Instant::now();
             }

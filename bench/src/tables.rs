@@ -148,6 +148,8 @@ fn render_cell(record: &Record, table: &Table, cell: &Place, text: &mut String) 
     let at: Vec<_> =
         cell.at.iter().map(|(key, value)| format!("{} {value}", key.replace('_', " "))).collect();
     line(text, &format!("\n### {}: {}\n", table.title, at.join(", ")));
+    let unit = record.rows(cell).find_map(|row| row.get("figure")?.as_str());
+    unit.into_iter().for_each(|unit| line(text, &format!("Figures are {unit}.\n")));
     let heads: Vec<_> = table.columns.iter().map(|column| column.head).collect();
     line(text, &format!("| | {} | |", heads.join(" | ")));
     line(text, &format!("|---|{}---|", "---|".repeat(heads.len())));

@@ -24,7 +24,7 @@ fn prepare(service: Service) -> Result<Program, String> {
     let version =
         first_line(Command::new("go").arg("version")).ok_or("not installed: go, to build it")?;
     let arguments = [service.name(), PORT_FILE].map(OsString::from).to_vec();
-    Ok(Program { path: built()?, arguments, version, guards: None })
+    Ok(Program { path: built()?, arguments, environment: Vec::new(), version, guards: None })
 }
 
 /// The program, beside this one; built if it is missing or older than its source.

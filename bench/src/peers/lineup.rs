@@ -59,20 +59,22 @@ pub(crate) fn contestants(setup: &Setup) -> io::Result<Vec<Contestant>> {
         index += 1;
         let Setup { wanted, unwanted, .. } = setup;
         let wanted = wanted.is_empty() || wanted.iter().any(|name| is_called(contestant, name));
-        index == 1 || wanted && !unwanted.contains(&contestant.name)
+        let unwanted = unwanted.iter().any(|name| is_called(contestant, name));
+        index == 1 || wanted && !unwanted
     });
     Ok(all)
 }
 
-/// Whether a name on the command line means this one. The product's alone means all its engines;
-/// while nobody knows those, because it is not built, any engine's means the product.
+/// Whether a name on the command line means this one. The product's alone means all its engines,
+/// an engine's all its drivers; while nobody knows those, because it is not built, any of them means
+/// the product.
 fn is_called(contestant: &Contestant, name: &str) -> bool {
-    let engine_of = |name: &str, product: &str| {
-        product == switchboard::PREFIX
-            && name.strip_prefix(product).is_some_and(|engine| engine.starts_with('-'))
+    let part_of = |name: &str, whole: &str| {
+        whole.starts_with(switchboard::PREFIX)
+            && name.strip_prefix(whole).is_some_and(|part| part.starts_with('-'))
     };
     let known = &contestant.name;
-    known == name || engine_of(known, name) || engine_of(name, known)
+    known == name || part_of(known, name) || known == switchboard::PREFIX && part_of(name, known)
 }
 
 /// Who takes part in a cell, in the order of the contestants.
@@ -142,6 +144,8 @@ mod tests {
         let called = |known: &str, name| is_called(&contestant(known, 1, program()), name);
         assert!(called("switchboard-serial", "switchboard"));
         assert!(called("switchboard", "switchboard-serial"));
+        assert!(called("switchboard-coroutines-uring", "switchboard-coroutines"));
+        assert!(!called("switchboard-coroutines", "switchboard-coroutines-uring"));
         assert!(called("bare-epoll", "bare-epoll"));
         assert!(!called("switchboard-serial", "switchboard-threads"));
         assert!(!called("bare-epoll", "bare"));

@@ -12,6 +12,8 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// [`PORT_FILE`] among them stands for the file to write the port to.
     pub(crate) arguments: Vec<OsString>,
+    /// Variables for it, and their values.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
     pub(crate) version: String,
     /// Of the product: how many connections it allows unless told otherwise. `None`: a peer, which
     /// has no guards to set.
@@ -33,6 +35,7 @@ impl Program {
         Ok(Program {
             path: std::env::current_exe()?,
             arguments: ["peer", name, service.name(), PORT_FILE].map(OsString::from).to_vec(),
+            environment: Vec::new(),
             version,
             guards: None,
         })
@@ -62,10 +65,10 @@ impl Program {
 
 /// The version of a library that this program was built with.
 fn locked(library: &str) -> Option<&'static str> {
-    let mut packages = LOCK.split("[[package]]");
-    let package = packages.find_map(|package| {
-        package.trim_start().strip_prefix(&format!("name = \"{library}\"\nversion = \""))
-    })?;
+    let begin = format!("name = \"{library}\"\nversion = \"");
+    let packages = LOCK.split("[[package]]\n");
+    // Of two versions the later one is ours: peers lag behind.
+    let package = packages.filter_map(|package| package.strip_prefix(&begin)).last()?;
     package.split_once('"').map(|(version, _)| version)
 }
 
@@ -89,6 +92,7 @@ mod tests {
         let program = |guards| Program {
             path: PathBuf::new(),
             arguments: Vec::new(),
+            environment: Vec::new(),
             version: String::new(),
             guards,
         };

@@ -26,7 +26,7 @@ pub(super) fn script(script: &str, words: &[&str]) -> Result<Program, String> {
     let version = first_line(Command::new(&path).arg("--version"));
     let version = version.unwrap_or_else(|| "version unknown".to_owned());
     let arguments = [script].iter().chain(words).chain(&[PORT_FILE]).map(OsString::from).collect();
-    Ok(Program { path, arguments, version, guards: None })
+    Ok(Program { path, arguments, environment: Vec::new(), version, guards: None })
 }
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/python_threading.py");

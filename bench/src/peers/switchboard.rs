@@ -5,6 +5,7 @@
 //! (`engines --json`): a new engine takes part in every cell with nothing to do here. Services that
 //! the program does not have are small handlers on the same server, in `switchboard/inside.rs`.
 
+mod drivers;
 mod inside;
 
 use super::{Contestant, HOLDS_ANY, PORT_FILE, Program, Service, Setup, first_line};
@@ -27,18 +28,45 @@ pub(super) fn engines(setup: &Setup) -> io::Result<Vec<Contestant>> {
         }
         Ok((engines, version)) => engines.into_iter().map(move |it| (it, version.clone())),
     };
-    engines
-        .map(|((engine, limit), version)| {
-            let name = format!("{PREFIX}-{engine}");
-            let program = |protocol| program(setup, protocol, &engine, limit, &version);
-            let mut programs =
-                vec![(Service::Echo, Ok(program("tcp"))), (Service::Datagrams, Ok(program("udp")))];
-            for service in inside::services(&name) {
-                programs.push((*service, Ok(Program::ourselves(&name, *service, None)?)));
-            }
-            Ok(Contestant { name, holds: holds(limit), programs })
-        })
-        .collect()
+    let mut contestants = Vec::new();
+    for ((engine, limit), version) in engines {
+        let drivers = match engine.as_str() {
+            DRIVEN => drivers::drivers(&setup.switchboard),
+            _ => Vec::new(),
+        };
+        let plain = program(setup, &engine, limit, &version);
+        if drivers.is_empty() {
+            contestants.push(contestant(&format!("{PREFIX}-{engine}"), limit, Ok(plain.clone()))?);
+        }
+        for (driver, able) in drivers {
+            let name = format!("{PREFIX}-{engine}-{driver}");
+            let environment = vec![(drivers::VARIABLE, driver)];
+            let program = Program { environment, ..plain.clone() };
+            contestants.push(contestant(&name, limit, able.map(|()| program))?);
+        }
+    }
+    Ok(contestants)
+}
+
+/// A contestant with all its services, or with the reason why it has none of them.
+fn contestant(
+    name: &str,
+    limit: usize,
+    program: Result<Program, String>,
+) -> io::Result<Contestant> {
+    let speaking = |protocol: &str| {
+        let mut program = program.clone()?;
+        program.arguments.insert(2, format!("{protocol}://127.0.0.1:0").into());
+        Ok(program)
+    };
+    let mut programs =
+        vec![(Service::Echo, speaking("tcp")), (Service::Datagrams, speaking("udp"))];
+    for service in inside::services(name) {
+        let ours = Program::ourselves(name, *service, None)?;
+        let with = |program: Program| Program { environment: program.environment, ..ours };
+        programs.push((*service, program.clone().map(with)));
+    }
+    Ok(Contestant { name: name.to_owned(), holds: holds(limit), programs })
 }
 
 /// The program's engines with their limits of connections, and its version.
@@ -78,15 +106,22 @@ fn holds(limit: usize) -> usize {
     }
 }
 
-fn program(setup: &Setup, protocol: &str, engine: &str, limit: usize, version: &str) -> Program {
-    let address = format!("{protocol}://127.0.0.1:0");
-    let fixed = ["serve", "echo", &address, "--engine", engine, "-q", "--port-file", PORT_FILE];
+/// The program serving echo, but for the address.
+fn program(setup: &Setup, engine: &str, limit: usize, version: &str) -> Program {
+    let fixed = ["serve", "echo", "--engine", engine, "-q", "--port-file", PORT_FILE];
     let mut arguments: Vec<OsString> = fixed.map(OsString::from).to_vec();
     arguments.extend(setup.switchboard_arguments.iter().map(OsString::from));
-    let path = setup.switchboard.clone();
-    Program { path, arguments, version: version.to_owned(), guards: Some(limit) }
+    Program {
+        path: setup.switchboard.clone(),
+        arguments,
+        environment: Vec::new(),
+        version: version.to_owned(),
+        guards: Some(limit),
+    }
 }
 
+/// The engine that has drivers.
+const DRIVEN: &str = "coroutines";
 const MANY: usize = 4096;
 const A_THOUSAND: usize = 1000;
 

@@ -4,6 +4,7 @@
 //! They run in this program, so what is measured is the crate this program was built with, not the
 //! one of `--switchboard`.
 
+use super::drivers::without_driver;
 use crate::peers::{FAN_OUT_BYTES, MEMBER, SPEAKER, Service, announce};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
@@ -13,7 +14,7 @@ use switchboard::{Connection, Engine, Guards, Server};
 
 /// The engine of a contestant's name; `None` if that is not ours or unknown here.
 pub(in crate::peers) fn engine_named(name: &str) -> Option<Engine> {
-    let name = name.strip_prefix(super::PREFIX)?.strip_prefix('-')?;
+    let name = without_driver(name.strip_prefix(super::PREFIX)?.strip_prefix('-')?);
     Engine::ALL.iter().copied().find(|engine| engine.name() == name)
 }
 
