@@ -7,6 +7,7 @@
 
 mod address;
 mod ancillary;
+mod chat_line;
 mod host;
 mod http_chunks;
 mod http_form;
@@ -27,6 +28,7 @@ type Target = (&'static str, fn(&[u8]));
 const TARGETS: &[Target] = &[
     ("address", address::run),
     ("ancillary", ancillary::run),
+    ("chat_line", chat_line::run),
     ("host", host::run),
     ("http_chunks", http_chunks::run),
     ("http_form", http_form::run),

@@ -123,7 +123,11 @@ impl Failure {
             ErrorKind::IsADirectory => (Exit::No, " (name a file in it)"),
             _ => (Exit::No, ""),
         };
-        Failure::new(exit, format!("read {name}: {}{remedy}", switchboard::plain(error)))
+        let why = match error.kind() {
+            ErrorKind::IsADirectory => "it is a folder".into(),
+            _ => switchboard::plain(error),
+        };
+        Failure::new(exit, format!("read {name}: {why}{remedy}"))
     }
 
     /// For output that cannot be written. A closed pipe is no failure: whoever read it has had

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use switchboard::socket::{Endpoint, Family, Scheme};
+use switchboard::socket::{Endpoint, Family, Host, Place, Scheme};
 use switchboard::{Address, Engine, Guards, Server};
 
 use crate::args::Limit;
@@ -77,10 +77,7 @@ impl Global {
             && [Family::INET, Family::INET6].contains(&asked)
             && asked != family
         {
-            let flag = if family == Family::INET { "-4" } else { "-6" };
-            let why =
-                format!("address \"{address}\": {flag} asks for the other family (leave it out)");
-            return Err(Failure::new(Exit::Usage, why));
+            return Err(Failure::new(Exit::Usage, other(family, &address)));
         }
         Ok(Some(address))
     }
@@ -96,11 +93,30 @@ impl Global {
         }
     }
 
+    /// Whether -4 and -6 leave this address as it is.
+    ///
+    /// # Errors
+    /// A numeric address of the other family.
+    pub(crate) fn agrees(&self, address: &Address) -> Result {
+        let family = match &address.place {
+            Place::Inet(Host::Ip(ip), _) if ip.is_ipv4() => Family::INET,
+            Place::Inet(Host::Ip(_) | Host::Zoned(..), _) => Family::INET6,
+            _ => return Ok(()),
+        };
+        match self.family {
+            Some(asked) if asked != family => {
+                Err(Failure::new(Exit::Resolve, other(asked, address)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The socket addresses that `address` stands for, in the order in which to try them.
     ///
     /// # Errors
     /// A name without one, or an address that is no place to connect to.
     pub(crate) fn resolve(&self, address: &Address) -> Result<Vec<Endpoint>> {
+        self.agrees(address)?;
         let mut endpoints = address.resolve().map_err(Failure::unresolved)?;
         if let Some(family) = self.family {
             let inet = |family| family == Family::INET || family == Family::INET6;
@@ -114,6 +130,12 @@ impl Global {
             false => Ok(endpoints),
         }
     }
+}
+
+/// What to say to an address that is not of the family that -4 or -6 asks for.
+fn other(asked: Family, address: &Address) -> String {
+    let flag = if asked == Family::INET { "-4" } else { "-6" };
+    format!("address \"{address}\": {flag} asks for the other family (leave it out)")
 }
 
 /// The options of every server.

@@ -39,7 +39,10 @@ pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
 
 /// A page for the command and each below it: `switchboard-serve-echo.1`.
 fn write_all(command: &Command, name: &str, folder: &Path, count: &mut usize) -> io::Result<()> {
-    std::fs::write(folder.join(format!("{name}.1")), page(command, name))?;
+    let path = folder.join(format!("{name}.1"));
+    // Half a page is worse than none.
+    std::fs::write(&path, page(command, name))
+        .inspect_err(|_| drop(std::fs::remove_file(&path)))?;
     *count += 1;
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
         write_all(below, &format!("{name}-{}", below.get_name()), folder, count)?;

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use switchboard::Address;
 use switchboard::socket::Place;
 
+use crate::exit::Failure;
 use crate::output::note;
 
 /// A port file, or none if none was asked for.
@@ -38,8 +39,8 @@ impl PortFile {
         }
         if let Err(error) = write(path, &format!("{port}\n")) {
             self.written.store(false, SeqCst);
-            let why = switchboard::plain(&error);
-            note(&format!("switchboard: write {}: {why}", path.display()));
+            let failure = Failure::write(path.display(), &error);
+            note(&format!("switchboard: {}", failure.message.unwrap_or_default()));
         }
     }
 

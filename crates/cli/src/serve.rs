@@ -158,6 +158,7 @@ fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Resul
         let why = format!("serve {name} {address}: cannot listen there (try 127.0.0.1:{port})");
         return Err(Failure::new(Exit::Usage, why));
     }
+    global.agrees(&address)?;
     let scheme = address.scheme.unwrap_or_else(|| global.scheme(row.schemes[0]));
     speaks(row, &address, scheme)?;
     address.scheme = Some(scheme);

@@ -143,8 +143,11 @@ fn a_name_nobody_knows_is_6() {
         let args = [command, &["nobody.invalid:7007"]].concat();
         fails(&run(&mut switchboard(&args), b""), 6, &["nobody.invalid"]);
     }
-    let output = run(&mut switchboard(&["connect", "-6", "127.0.0.1:7007"]), b"");
-    fails(&output, 6, &["127.0.0.1"]);
+    for words in [["connect", "-6", "127.0.0.1:7007"], ["bench", "-4", "[::1]:7007"]] {
+        fails(&run(&mut switchboard(&words), b""), 6, &[words[2], words[1], "leave it out"]);
+    }
+    let output = run(&mut switchboard(&["serve", "echo", "-4", "[::1]:0"]), b"");
+    fails(&output, 6, &["[::1]:0", "leave it out"]);
     for (words, part) in [
         (&["ping", ""][..], "cannot resolve \"\""),
         (&["resolve", "nobody.invalid"], "spelt right?"),

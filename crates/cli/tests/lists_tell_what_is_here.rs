@@ -98,6 +98,20 @@ fn completions_know_every_command() {
         let script = text(&["completions", "bash"]);
         let output = run(Command::new("bash").arg("-n"), script.as_bytes());
         assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+        // What bash does at the key Tab.
+        for (words, expected) in [
+            ("switchboard ser", "serve services"),
+            ("switchboard serve ec", "echo"),
+            ("switchboard serve echo --engine c", "coroutines"),
+        ] {
+            let asked = format!(
+                "{script}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1))\n\
+                 _switchboard switchboard \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+                 echo \"${{COMPREPLY[@]}}\""
+            );
+            let output = run(&mut Command::new("bash"), asked.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), expected, "{words}");
+        }
     }
     assert_eq!(said(&["completions", "tcsh"]).status.code(), Some(2));
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use crate::chat::words::{self, Command};
 use crate::http::{Chunks, Refusal, parse, receive};
 use crate::upload::multipart::{Multipart, boundary};
 
@@ -59,6 +60,19 @@ pub fn read_form(source: impl Read, boundary: &[u8]) -> Result<Parts, u16> {
 #[must_use]
 pub fn read_boundary(content_type: &str) -> Option<Vec<u8>> {
     boundary(content_type)
+}
+
+/// What a line of a chat becomes: what others are shown of it, if it is talk, and the name that it
+/// asks for, of a room or of a member.
+#[must_use]
+pub fn read_chat_line(line: &[u8]) -> (Option<String>, Option<String>) {
+    let line = words::readable(&String::from_utf8_lossy(line));
+    match words::read(&line) {
+        Command::Say(text) => (Some(text.to_owned()), None),
+        Command::Join(name) | Command::Nick(name) => (None, Some(name.to_owned())),
+        Command::Unknown(word) => (Some(word.to_owned()), None),
+        _ => (None, None),
+    }
 }
 
 fn code(error: io::Error) -> u16 {

@@ -16,7 +16,7 @@
 
 mod hub;
 mod relay;
-mod words;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};

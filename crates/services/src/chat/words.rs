@@ -13,7 +13,7 @@ pub(super) const HELP: &str = "\
 
 /// What a line says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command<'a> {
+pub(crate) enum Command<'a> {
     Nothing,
     Say(&'a str),
     Join(&'a str),
@@ -28,7 +28,7 @@ pub(super) enum Command<'a> {
 }
 
 /// Reads a line. One that begins with `/` is a command; `//` says a line that begins with `/`.
-pub(super) fn read(line: &str) -> Command<'_> {
+pub(crate) fn read(line: &str) -> Command<'_> {
     let line = line.trim_end();
     if line.is_empty() {
         return Command::Nothing;
@@ -59,7 +59,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// The text with what could play tricks on a terminal written out: control characters, and those
 /// that change the direction of what follows.
-pub(super) fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let tricky = |letter: char| {
         let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
         let isolates = matches!(letter, '\u{2066}'..='\u{2069}' | '\u{feff}');
