@@ -34,7 +34,8 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deadline::Deadline;
@@ -146,6 +147,14 @@ impl<'a> Target<'a> {
         &self.memory.word
     }
 
+    /// Whether the socket was made non-blocking by its owner: the open file has `O_NONBLOCK` then,
+    /// unless somebody else who shares the file has taken it away.
+    #[inline]
+    #[must_use]
+    pub fn is_nonblocking(&self) -> bool {
+        self.memory.nonblocking.load(Relaxed)
+    }
+
     /// The receive limit that the thread driver last gave the kernel, in milliseconds; zero: none.
     pub(crate) fn kernel_limit(&self) -> &'a AtomicU32 {
         &self.memory.kernel_limit
@@ -159,6 +168,8 @@ pub struct Memory {
     word: AtomicU64,
     /// Milliseconds of `SO_RCVTIMEO`, see `Target::kernel_limit`.
     pub(crate) kernel_limit: AtomicU32,
+    /// See [`Target::is_nonblocking`].
+    pub(crate) nonblocking: AtomicBool,
 }
 
 impl Memory {

@@ -326,6 +326,7 @@ impl Socket {
         let before = self.timeout.load(Relaxed);
         if (before == 0) != (nanos == 0) {
             call::set_nonblocking(self.as_fd(), nanos == 0)?;
+            self.memory.nonblocking.store(nanos == 0, Relaxed);
         }
         self.timeout.store(nanos, Relaxed);
         Ok(())
@@ -358,6 +359,7 @@ impl Socket {
     pub fn try_clone(&self) -> io::Result<Socket> {
         let clone = Socket::from(self.fd.try_clone()?);
         clone.memory.kernel_limit.store(self.memory.kernel_limit.load(Relaxed), Relaxed);
+        clone.memory.nonblocking.store(self.memory.nonblocking.load(Relaxed), Relaxed);
         clone.timeout.store(self.timeout.load(Relaxed), Relaxed);
         Ok(clone)
     }

@@ -17,7 +17,7 @@
 //! open file (a listener inherited by another process, say) could see one `EAGAIN`; and one that
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
-//! nothing is set and nothing is asked first.
+//! nothing is set and nothing is asked first. A socket that knows this of itself is not even locked.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.
@@ -28,17 +28,19 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::ioctl_fionbio;
-use socket::seam::{Operation, Waiting};
+use socket::seam::{Operation, Target, Waiting};
 
 /// Attempts `operation` once, or again where a signal came between.
 #[inline]
-pub(crate) fn attempt(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+pub(crate) fn attempt(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     let answer = match operation {
-        Operation::Recv { .. } | Operation::Send { .. } => operation.attempt(fd, Waiting::Refused),
-        _ => attempt_rarer(fd, operation),
+        Operation::Recv { .. } | Operation::Send { .. } => {
+            operation.attempt(target.fd, Waiting::Refused)
+        }
+        _ => attempt_rarer(target, operation),
     };
     match answer {
-        Err(error) => after_error(fd, operation, error),
+        Err(error) => after_error(target, operation, error),
         done => done,
     }
 }
@@ -46,34 +48,40 @@ pub(crate) fn attempt(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::
 /// The error of an attempt, unless it only was interrupted.
 #[inline(never)]
 fn after_error(
-    fd: BorrowedFd<'_>,
+    target: Target<'_>,
     operation: &mut Operation<'_>,
     error: io::Error,
 ) -> io::Result<usize> {
     match error.kind() {
-        io::ErrorKind::Interrupted => attempt(fd, operation),
+        io::ErrorKind::Interrupted => attempt(target, operation),
         _ => Err(error),
     }
 }
 
 /// The others, out of the way of the two that every message takes.
 #[inline(never)]
-fn attempt_rarer(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+fn attempt_rarer(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     match operation {
         Operation::Accept { .. }
         | Operation::Connect { .. }
         | Operation::SendFile { .. }
-        | Operation::SpliceOut { .. } => attempt_by_file(fd, operation),
-        _ => operation.attempt(fd, Waiting::Refused),
+        | Operation::SpliceOut { .. } => attempt_by_file(target, operation),
+        _ => operation.attempt(target.fd, Waiting::Refused),
     }
 }
 
 /// One of those that look at the open file.
 #[cold]
 #[inline(never)]
-fn attempt_by_file(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
+    let fd = target.fd;
     match operation {
-        Operation::Connect { begun: true, .. } => operation.attempt(fd, Waiting::Refused),
+        // Asked again, since it is everybody's: one who takes it away at this very moment is the
+        // foreign program above.
+        _ if target.is_nonblocking() && is_nonblocking(fd)? => {
+            operation.attempt(fd, Waiting::Allowed)
+        }
+        Operation::Connect { begun: true, .. } => operation.attempt(target.fd, Waiting::Refused),
         Operation::Accept { .. } if !is_nonblocking(fd)? => {
             // Asks; on a blocking file this alone could still wait, so the call itself is below.
             Operation::Ready(operation.interest()).attempt(fd, Waiting::Refused)?;

@@ -148,7 +148,7 @@ impl Epoll {
         let entry = self.registrations.of(target.fd);
         if !would_find_nothing(entry, target, operation) || matches!(deadline, Deadline::Immediate)
         {
-            match attempt(target.fd, operation) {
+            match attempt(target, operation) {
                 Ok(count) => {
                     note(entry, target, operation, count);
                     core.scheduler.spend(me);
@@ -189,7 +189,7 @@ impl Epoll {
             if would_find_nothing(entry, target, operation) {
                 continue;
             }
-            match attempt(target.fd, operation) {
+            match attempt(target, operation) {
                 Ok(count) => {
                     note(entry, target, operation, count);
                     return Ok(count);
