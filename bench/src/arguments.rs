@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) closes: usize,
     /// Sends and receives that the pair cell counts instructions of, and twice that.
     pub(crate) pairs: u64,
-    /// Size of the file that the sendfile cell sends.
+    /// Size of the file that the sendfile and upload cells send.
     pub(crate) file_bytes: u64,
     /// Empty: all.
     pub(crate) peers: Vec<String>,
@@ -52,6 +52,10 @@ pub(crate) enum Family {
     Memory,
     Udp,
     Sendfile,
+    Web,
+    Upload,
+    Chat,
+    Binary,
 }
 
 /// Every family by its name, in the order in which they run.
@@ -64,6 +68,10 @@ const FAMILIES: &[(&str, Family)] = &[
     ("memory", Family::Memory),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
+    ("web", Family::Web),
+    ("upload", Family::Upload),
+    ("chat", Family::Chat),
+    ("binary", Family::Binary),
 ];
 
 impl Arguments {
@@ -147,6 +155,10 @@ switchboard-bench: the product beside its peers, on this machine
   pair       instructions that our send and recv add to the system calls
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
+  web        requests of a file per CPU-second, beside nginx: 1 KiB, 10 KiB, 1 MiB
+  upload     a file of 1 GiB into upload, beside cp to the same disk
+  chat       deliveries per CPU-second, a room of 1000, beside ngircd
+  binary     the size of the released program
   all        all of these
 
   --quick                 all of it in less than a minute; fewer connections, rough figures

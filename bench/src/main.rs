@@ -1,6 +1,7 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
-//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`), how it
+//! `pair.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`, `sendfile.rs`, `web.rs`,
+//! `upload.rs`, `chat.rs`), how it
 //! is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The method in words is in
 //! README.md.
 //!
@@ -13,7 +14,12 @@
 mod accept;
 mod accounting;
 mod arguments;
+mod beside;
+mod binary;
 mod blocks;
+mod chat;
+mod chat_load;
+mod chat_ngircd;
 mod cost;
 mod datagrams;
 mod echo;
@@ -31,7 +37,11 @@ mod shortage;
 mod start;
 mod statistics;
 mod udp;
+mod upload;
 mod visits;
+mod web;
+mod web_load;
+mod web_nginx;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -50,6 +60,7 @@ fn main() -> ExitCode {
         Some("launch") => Err(server::launch(&words[1..])),
         Some("peer") => peer(&words[1..]),
         Some("pairs") => pairs(&words[1..]),
+        Some("beside") => beside::run_inside(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();
             Ok(true)
@@ -95,6 +106,12 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     if arguments.cells.contains(&Family::Pair) {
         all &= pair::run(arguments, &mut report)?;
     }
+    if arguments.cells.contains(&Family::Upload) {
+        all &= upload::run(arguments, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Binary) {
+        all &= binary::run(arguments, &mut report)?;
+    }
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;
     }
@@ -128,6 +145,12 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     }
     if arguments.cells.contains(&Family::Sendfile) {
         all &= sendfile::run(arguments, &isolation, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Web) {
+        all &= web::run(arguments, &isolation, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Chat) {
+        all &= chat::run(arguments, &isolation, &mut report)?;
     }
     Ok(all)
 }

@@ -66,7 +66,7 @@ mod to_address;
 pub use connection::{Connection, Writer};
 pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
-pub use coroutine::{blocking, sleep, spawn};
+pub use coroutine::{Builder, JoinHandle, blocking, is_cancel, sleep, spawn};
 pub use engine::Engine;
 pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};
