@@ -71,7 +71,7 @@ mod waiting;
 pub use connection::{Answer, Connection, Writer};
 pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
-pub use coroutine::{blocking, sleep, spawn, without_switching};
+pub use coroutine::{Builder, JoinHandle, blocking, is_cancel, sleep, spawn, without_switching};
 pub use engine::Engine;
 pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};
