@@ -1,8 +1,8 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
 //! `pair.rs`, `instructions.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`,
-//! `sendfile.rs`, `web.rs`, `upload.rs`, `chat.rs`, …), how it is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The
-//! method in words is in README.md.
+//! `sendfile.rs`, `web.rs`, `upload.rs`, `chat.rs`, …), how it is kept fair is in `isolation.rs`,
+//! `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
 //! This program is four: the harness with its load generator, a peer (`peer`), the step between
 //! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the

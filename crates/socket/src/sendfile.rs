@@ -18,8 +18,8 @@ use crate::socket::Socket;
 /// driver that serves others has its turn after each.
 const BLOCK: usize = 1024 * 1024;
 
-/// The same where the thread waits with a time limit, which the kernel applies anew to as much as fits its internal pipe:
-/// this. It is also what is read and sent at once in the ordinary way.
+/// The same where the thread waits with a time limit, which the kernel applies anew to as much as
+/// fits its internal pipe: this. It is also what is read and sent at once in the ordinary way.
 const BLOCK_LIMITED: usize = 64 * 1024;
 
 impl Socket {
