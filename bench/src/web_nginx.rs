@@ -42,8 +42,8 @@ fn configuration(port: u16, folder: &Path, given: &[OsString], way: &str) -> Str
         "user root;\ndaemon off;\nmaster_process off;\nworker_processes 1;\n\
          pid \"{folder}/pid\";\nerror_log stderr error;\n\
          events {{ worker_connections 4096; use epoll; multi_accept on; }}\n\
-         http {{\n  {way}\n{temporary}  access_log off;\n  server_tokens off;\n  tcp_nodelay on;\n  \
-         keepalive_timeout 3600s;\n  keepalive_requests 1000000000;\n  \
+         http {{\n  {way}\n{temporary}  access_log off;\n  server_tokens off;\n  \
+         tcp_nodelay on;\n  keepalive_timeout 3600s;\n  keepalive_requests 1000000000;\n  \
          open_file_cache max=1000 inactive=60s;\n  open_file_cache_valid 60s;\n  \
          open_file_cache_min_uses 1;\n  types {{ application/octet-stream bin; }}\n  \
          server {{ listen 127.0.0.1:{port} backlog=4096; root \"{site}\"; }}\n}}\n"

@@ -52,6 +52,7 @@ mod guards;
 mod handler;
 mod latch;
 mod lifecycle;
+mod line;
 mod link;
 mod listener;
 mod notify;
