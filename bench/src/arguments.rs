@@ -232,7 +232,8 @@ switchboard-bench: the product beside its peers, on this machine
   chat       deliveries per CPU-second, a room of 1000, beside ngircd
   binary     the size of the released program
   all        all of these
-  sheet      those that compare servers at what they are for, in short slices: 10 to 15 minutes
+  sheet      those that compare servers at what they are for, in short slices: about 17 minutes,
+             12 with --blocks 2
   tables     not a cell: the figures in FILE as tables, see --from
 
   --quick                 all of it in less than a minute; fewer connections, rough figures
