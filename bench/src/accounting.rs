@@ -31,6 +31,11 @@ impl Threads {
         Ok(Threads(threads))
     }
 
+    /// Whether there are so many that reading them all takes a part of a slice, in which they go on.
+    pub(crate) fn are_many(&self) -> bool {
+        self.0.len() > MANY
+    }
+
     /// CPU time spent since `before`; `None` when a thread ended meanwhile and took its count
     /// along.
     pub(crate) fn since(&self, before: &Threads) -> Option<Duration> {
@@ -142,6 +147,8 @@ fn process_ticks(stat: &str) -> io::Result<u64> {
 fn ticks_to_duration(ticks: u64) -> Duration {
     Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
+
+const MANY: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) pairs: u64,
     /// Messages of each connection in the instructions cell, and twice that.
     pub(crate) rounds: usize,
-    /// Size of the file that the sendfile cell sends.
+    /// Size of the file that the sendfile and upload cells send.
     pub(crate) file_bytes: u64,
     /// Empty: all.
     pub(crate) peers: Vec<String>,
@@ -66,6 +66,10 @@ pub(crate) enum Family {
     Memory,
     Udp,
     Sendfile,
+    Web,
+    Upload,
+    Chat,
+    Binary,
 }
 
 /// Every family by its name, in the order in which they run.
@@ -84,6 +88,10 @@ const FAMILIES: &[(&str, Family)] = &[
     ("memory", Family::Memory),
     ("udp", Family::Udp),
     ("sendfile", Family::Sendfile),
+    ("web", Family::Web),
+    ("upload", Family::Upload),
+    ("chat", Family::Chat),
+    ("binary", Family::Binary),
 ];
 
 /// Those that compare servers at what they are for: the sheet.
@@ -219,8 +227,13 @@ switchboard-bench: the product beside its peers, on this machine
   instructions  of a server for one message, counted by callgrind
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
+  web        requests of a file per CPU-second, beside nginx: 1 KiB, 10 KiB, 1 MiB
+  upload     a file of 1 GiB into upload, beside cp to the same disk
+  chat       deliveries per CPU-second, a room of 1000, beside ngircd
+  binary     the size of the released program
   all        all of these
-  sheet      those that compare servers at what they are for, in short slices: 10 to 15 minutes
+  sheet      those that compare servers at what they are for, in short slices: about 17 minutes,
+             12 with --blocks 2
   tables     not a cell: the figures in FILE as tables, see --from
 
   --quick                 all of it in less than a minute; fewer connections, rough figures

@@ -93,20 +93,22 @@ pub(crate) fn slice(
     })
 }
 
-/// What `work` costs a server. Its threads are counted to the nanosecond as long as all of them
-/// live; of a server whose threads come and go the clock ticks are counted, which remember them.
+/// What `work` costs a server. Its threads are counted to the nanosecond if they are few and all of
+/// them live on; of other servers the clock ticks are counted, which are read at once and remember
+/// threads that ended.
 pub(crate) fn measured(
     server: &Server,
     work: impl FnOnce() -> io::Result<Done>,
 ) -> io::Result<Slice<Sample>> {
-    let ticks = process_cpu(server.pid())?;
-    let (threads, machine) = (Threads::of(server.pid())?, Machine::now()?);
+    let threads = Threads::of(server.pid())?;
+    let (ticks, machine) = (process_cpu(server.pid())?, Machine::now()?);
     let done = work()?;
     // First the machine, then what takes a while to read.
-    let (machine_after, threads_after) = (Machine::now()?, Threads::of(server.pid())?);
+    let (machine_after, ticks_after) = (Machine::now()?, process_cpu(server.pid())?);
+    let threads_after = Threads::of(server.pid())?;
     let spent = match threads_after.since(&threads) {
-        Some(spent) => spent,
-        None => process_cpu(server.pid())?.saturating_sub(ticks),
+        Some(spent) if !threads.are_many() => spent,
+        _ => ticks_after.saturating_sub(ticks),
     };
     let own = spent + done.cpu;
     let surroundings = Surroundings::between(&machine, &machine_after, own, done.elapsed);

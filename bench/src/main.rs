@@ -1,8 +1,8 @@
 //! Benchmarks of the product beside its peers: who is measured is a row in `peers.rs` or at the
 //! head of a cell's file, what is measured is a file for each family of cells (`start.rs`,
 //! `pair.rs`, `instructions.rs`, `shortage.rs`, `echo.rs`, `accept.rs`, `memory.rs`, `udp.rs`,
-//! `sendfile.rs`), how it is kept fair is in `isolation.rs`, `blocks.rs` and `statistics.rs`. The
-//! method in words is in README.md.
+//! `sendfile.rs`, `web.rs`, `upload.rs`, `chat.rs`, …), how it is kept fair is in `isolation.rs`,
+//! `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
 //! This program is four: the harness with its load generator, a peer (`peer`), the step between
 //! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
@@ -13,7 +13,12 @@
 mod accept;
 mod accounting;
 mod arguments;
+mod beside;
+mod binary;
 mod blocks;
+mod chat;
+mod chat_load;
+mod chat_ngircd;
 mod contrast;
 mod cost;
 mod crowd;
@@ -43,7 +48,11 @@ mod start;
 mod statistics;
 mod tables;
 mod udp;
+mod upload;
 mod visits;
+mod web;
+mod web_load;
+mod web_nginx;
 
 use arguments::{Arguments, Family};
 use isolation::Isolation;
@@ -63,6 +72,7 @@ fn main() -> ExitCode {
         Some("peer") => peer(&words[1..]),
         Some("tables") => tables::run(&words[1..]),
         Some("pairs") => pairs(&words[1..]),
+        Some("beside") => beside::run_inside(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();
             Ok(true)
@@ -99,6 +109,8 @@ const CELLS: &[Cells] = &[
     Cells { family: Family::Memory, run: memory::run_all },
     Cells { family: Family::Udp, run: |a, i, _, r| udp::run(a, i, r) },
     Cells { family: Family::Sendfile, run: |a, i, _, r| sendfile::run(a, i, r) },
+    Cells { family: Family::Web, run: |a, i, _, r| web::run(a, i, r) },
+    Cells { family: Family::Chat, run: |a, i, _, r| chat::run(a, i, r) },
 ];
 
 /// A family, and what runs all of its cells; false when one has no result.
@@ -130,6 +142,12 @@ fn measure(arguments: &Arguments) -> io::Result<bool> {
     }
     if arguments.cells.contains(&Family::Pair) {
         all &= pair::run(arguments, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Upload) {
+        all &= upload::run(arguments, &mut report)?;
+    }
+    if arguments.cells.contains(&Family::Binary) {
+        all &= binary::run(arguments, &mut report)?;
     }
     if let Some(cpu) = isolation.load_cpu {
         server::pin(cpu)?;

@@ -319,7 +319,8 @@ fn summarize(
         row(&entry.name, &figures, &notes(at, entry, rate, floor));
         report.json(&json!({
             "v": 1, "t": "sendfile", "contestant": entry.name, "slices": samples.count(at),
-            "slices_dropped": entry.dropped, "disturbed": entry.disturbed, "file_bytes": arguments.file_bytes,
+            "slices_dropped": entry.dropped, "disturbed": entry.disturbed,
+            "file_bytes": arguments.file_bytes,
             "gigabytes_per_second": middle(|s| s.gigabytes_per_second),
             "sender_cpu_s_per_gib": middle(|s| s.sender),
             "receiver_cpu_s_per_gib": middle(|s| s.receiver),

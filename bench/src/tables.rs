@@ -237,11 +237,16 @@ mod tests {
 
     #[test]
     fn a_row_has_its_figures_and_one_without_its_reason() {
-        let text = render(&record(
-            r#"{"t":"echo","connections":64,"contestant":"a","server_cpu_us_per_message":1.234,"messages_per_second":1000.4,"load_is_limit":true,"server_ratio":{"median":1.0,"low":0.9,"high":1.1}}
-{"t":"echo","connections":64,"contestant":"b","skipped":"not installed"}
-{"t":"memory","connections":9,"contestant":"c","per_connection_after_a_message":{"rss_bytes":100.0,"pss_bytes":60.0,"page_table_bytes":8.0}}"#,
-        ));
+        let text = render(&record(concat!(
+            r#"{"t":"echo","connections":64,"contestant":"a","server_cpu_us_per_message":1.234,"#,
+            r#""messages_per_second":1000.4,"load_is_limit":true,"#,
+            r#""server_ratio":{"median":1.0,"low":0.9,"high":1.1}}"#,
+            "\n",
+            r#"{"t":"echo","connections":64,"contestant":"b","skipped":"not installed"}"#,
+            "\n",
+            r#"{"t":"memory","connections":9,"contestant":"c","per_connection_after_a_message":"#,
+            r#"{"rss_bytes":100.0,"pss_bytes":60.0,"page_table_bytes":8.0}}"#,
+        )));
         let row = "| a | 1.23 | – | 1000 | – | 1.000 [0.900, 1.100] | – | load at its limit |";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("Without figures: b (not installed)."), "{text}");

@@ -138,7 +138,8 @@ fn summarize(
         row(&entry.name, &figures, &notes(at, entry, ratio, floor, met));
         report.json(&json!({
             "v": 1, "t": "udp", "contestant": entry.name, "slices": samples.count(at),
-            "slices_dropped": entry.dropped, "disturbed": entry.disturbed, "datagram_bytes": DATAGRAM_BYTES, "batch": BATCH,
+            "slices_dropped": entry.dropped, "disturbed": entry.disturbed,
+            "datagram_bytes": DATAGRAM_BYTES, "batch": BATCH,
             "sender_cpu_us_per_datagram": middle(|s| s.sender),
             "receiver_cpu_us_per_datagram": middle(|s| s.receiver),
             "datagrams_per_cpu_second": per_cpu_second,

@@ -66,8 +66,8 @@ pub(crate) fn contestants(setup: &Setup) -> io::Result<Vec<Contestant>> {
 }
 
 /// Whether a name on the command line means this one. The product's alone means all its engines,
-/// an engine's all its drivers; while nobody knows those, because it is not built, any of them means
-/// the product.
+/// an engine's all its drivers; while nobody knows those, because it is not built, any of them
+/// means the product.
 fn is_called(contestant: &Contestant, name: &str) -> bool {
     let part_of = |name: &str, whole: &str| {
         whole.starts_with(switchboard::PREFIX)

@@ -41,6 +41,17 @@ impl Program {
         })
     }
 
+    /// Some other program than a peer, as it is.
+    pub(crate) fn other(path: PathBuf, arguments: Vec<OsString>, version: String) -> Program {
+        Program { path, arguments, environment: Vec::new(), version, guards: None }
+    }
+
+    /// The program with more arguments.
+    pub(crate) fn with_arguments(mut self, more: &[&str]) -> Program {
+        self.arguments.extend(more.iter().map(OsString::from));
+        self
+    }
+
     /// The program, told to allow this many connections, 16 of them from one address; as it is,
     /// when it does so by itself.
     pub(crate) fn allowing(mut self, connections: usize) -> Program {

@@ -176,6 +176,16 @@ fn an_address_where_nobody_listens_is_7() {
 }
 
 #[test]
+fn a_virtual_machine_that_is_not_there_is_asked_and_missed() {
+    // Whether this kernel knows them or not: nothing of this machine listens at this port.
+    let address = "vsock://1:4294967294";
+    let output = run(&mut switchboard(&["connect", "--timeout", "5s", address]), b"");
+    let code = output.status.code().unwrap();
+    assert!([7, 13, 28].contains(&code), "{}", told(&output));
+    fails(&output, code, &["connect ", address]);
+}
+
+#[test]
 fn a_peer_that_says_nothing_is_28_when_there_is_a_limit() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();

@@ -30,8 +30,8 @@ pub enum Event<'a> {
         service: &'a str,
         /// What runs it.
         engine: Engine,
-        /// How the engine is set up, in words: `io_uring, 2 workers`, or `epoll (io_uring: denied …),
-        /// 2 workers`; empty where there is no choice.
+        /// How the engine is set up, in words: `io_uring, 2 workers`, or `epoll (io_uring: denied
+        /// …), 2 workers`; empty where there is no choice.
         setup: &'a str,
     },
     /// A connection (or a datagram) was given to its handler.

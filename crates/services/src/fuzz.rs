@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, Read};
 
 use crate::chat::words::{self, Command};
-use crate::http::{Chunks, Refusal, parse, receive};
+use crate::http::{Chunks, Refusal, parse, receive, room};
 use crate::upload::multipart::{Multipart, boundary};
 
 /// What a head says that others act on: method, path, whether the connection goes on, and the
@@ -18,7 +18,8 @@ pub type Understood = (String, String, bool, Option<u64>);
 pub fn read_head(source: &mut impl BufRead) -> Result<Understood, u16> {
     let mut bytes = Vec::new();
     receive(source, &mut bytes).map_err(code)?;
-    let head = parse(&bytes).map_err(|refusal| refusal.status.code())?;
+    let mut room = room();
+    let head = parse(&bytes, &mut room).map_err(|refusal| refusal.status.code())?;
     Ok((head.method.into(), head.path.into(), head.keep_alive, head.length()))
 }
 

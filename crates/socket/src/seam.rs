@@ -212,6 +212,12 @@ pub fn install(driver: Option<&'static dyn Driver>) -> Option<&'static dyn Drive
     DRIVER.replace(driver)
 }
 
+/// Whether somebody drives this thread: then no call here waits in the kernel.
+#[inline]
+pub(crate) fn is_driven() -> bool {
+    DRIVER.get().is_some()
+}
+
 /// Performs `operation` by whoever drives this thread.
 ///
 /// # Errors

@@ -18,8 +18,8 @@ use crate::socket::Socket;
 /// driver that serves others has its turn after each.
 const BLOCK: usize = 1024 * 1024;
 
-/// The same with a time limit, which the kernel applies anew to as much as fits its internal pipe:
-/// this. It is also what is read and sent at once in the ordinary way.
+/// The same where the thread waits with a time limit, which the kernel applies anew to as much as
+/// fits its internal pipe: this. It is also what is read and sent at once in the ordinary way.
 const BLOCK_LIMITED: usize = 64 * 1024;
 
 impl Socket {
@@ -84,6 +84,48 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// What one `sendfile(2)` sends of `file` from `offset` on: at least one byte and at most
+    /// `count`, zero at the end of the file. Waits for room until `deadline`. The file's position
+    /// is neither used nor moved. For who sends a file in turns, each with a deadline of its own;
+    /// [`sendfile`](Socket::sendfile) sends all of it, of any kind of file.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send), and what reading the file says. `EINVAL` for a file that cannot
+    /// be sent so, and for a socket that is not a stream.
+    ///
+    /// ```
+    /// use socket::{Deadline, Family, Socket, Type};
+    ///
+    /// let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+    /// let file = std::fs::File::open("/proc/self/exe")?;
+    /// assert_eq!(left.sendfile_by(&file, 1, 3, Deadline::Never)?, 3);
+    /// let mut buffer = [0; 3];
+    /// right.recv_exact(&mut buffer)?;
+    /// assert_eq!(&buffer, b"ELF");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn sendfile_by(
+        &self,
+        file: &File,
+        offset: u64,
+        count: usize,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let count = count.min(block(deadline));
+        let mut operation = Operation::SendFile { file: file.as_fd(), offset, count };
+        seam::perform(self.target(), &mut operation, deadline)
+    }
+}
+
+/// How much one call is asked for: less where the thread itself waits in it, with a limit.
+fn block(deadline: Deadline) -> usize {
+    match deadline == Deadline::Never || seam::is_driven() {
+        true => BLOCK,
+        false => BLOCK_LIMITED,
+    }
+}
+
 /// Whether the kernel cannot send this file, though it may well be read.
 fn is_unsuitable(error: &io::Error) -> bool {
     matches!(
@@ -104,7 +146,7 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     fn by_the_kernel(&mut self) -> io::Result<()> {
-        let most = if self.deadline == Deadline::Never { BLOCK } else { BLOCK_LIMITED };
+        let most = block(self.deadline);
         while self.left > 0 {
             let (offset, count) = (self.place(), self.at_most(most));
             let mut operation = Operation::SendFile { file: self.file.as_fd(), offset, count };

@@ -5,8 +5,8 @@
 //!        ▲                                                                      │ a byte, an end
 //!        └────────────────────────────── unpark ◄───────────────────────────────┘
 //! ```
-//! The wait itself goes on: the patrol keeps its deadline and a drain ends it as before, by the word
-//! in the link and by shutting the reading side down, which wakes whoever is parked.
+//! The wait itself goes on: the patrol keeps its deadline and a drain ends it as before, by the
+//! word in the link and by shutting the reading side down, which wakes whoever is parked.
 //!
 //! What it deliberately does not know: who keeps it meanwhile.
 

@@ -25,12 +25,12 @@ use coroutine::{Builder, Driver, Settings, Worker, yield_now};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
-use super::line::Line;
 use super::{Run, Serving};
 use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
+use crate::line::Line;
 use crate::request::Request;
 use crate::running::Running;
 

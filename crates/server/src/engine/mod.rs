@@ -6,7 +6,6 @@
 //! rows of the benchmark.
 
 mod coroutines;
-mod line;
 mod processes;
 mod serial;
 mod threads;

@@ -45,6 +45,11 @@ impl Validator {
         Validator { tag, weak: !settled, modified }
     }
 
+    /// Whether another state of the file has another tag for certain.
+    pub(crate) fn is_strong(&self) -> bool {
+        !self.weak
+    }
+
     /// The value of `ETag`.
     pub(crate) fn etag(&self) -> String {
         format!("{}{}", if self.weak { "W/" } else { "" }, self.tag)
@@ -105,14 +110,15 @@ enum Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::parse;
+    use crate::http::{parse, room};
 
     const YEAR_2020: i64 = 1_577_836_800;
 
     /// What the conditions say of a file changed at the beginning of 2020.
     fn judge(file: &Validator, conditions: &str) -> (Verdict, bool) {
         let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{conditions}\r\n");
-        let head = parse(request.as_bytes()).unwrap();
+        let mut room = room();
+        let head = parse(request.as_bytes(), &mut room).unwrap();
         (file.verdict(&head), file.range_applies(&head))
     }
 

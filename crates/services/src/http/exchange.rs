@@ -8,17 +8,18 @@
 //! way.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard::Connection;
-use switchboard::socket::Flags;
+use switchboard::socket::{Deadline, Flags, Socket};
 
 use super::Limits;
 use super::body::{Body, Clock};
 use super::chunked::ChunkWriter;
-use super::file;
+use super::file::Piece;
 use super::head::Head;
 use super::html::{self, Escaped};
 use super::response::{Ending, Keep, Response};
@@ -30,7 +31,7 @@ const SKIP_BYTES: u64 = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 /// From this size on a file goes from the disk to the socket by itself; below it, copying costs
 /// less than the second call.
-const SENDFILE_BYTES: u64 = 64 * 1024;
+const SENDFILE_BYTES: u64 = 4 * 1024;
 /// So much of a file must be taken within one write deadline, as of any large answer: with 30 s
 /// that is 9 kB a second.
 const PART_BYTES: u64 = 256 * 1024;
@@ -42,9 +43,9 @@ pub(crate) struct Exchange<'c> {
     limits: &'c Limits,
     clock: Clock,
     body: Body,
+    head: Option<&'c Head<'c>>,
     is_head: bool,
     is_1_0: bool,
-    wants_html: bool,
     /// Whether the client wishes to go on; once there is an answer, whether the connection does.
     keep: bool,
     answered: bool,
@@ -55,16 +56,16 @@ impl<'c> Exchange<'c> {
         connection: &'c mut Connection,
         limits: &'c Limits,
         clock: Clock,
-        head: Option<&Head<'_>>,
+        head: Option<&'c Head<'c>>,
     ) -> Exchange<'c> {
         Exchange {
             connection,
             limits,
             clock,
             body: head.map_or_else(Body::none, Body::of),
+            head,
             is_head: head.is_some_and(|head| head.method == "HEAD"),
             is_1_0: head.is_some_and(|head| head.is_1_0),
-            wants_html: head.is_some_and(Head::wants_html),
             keep: head.is_some_and(|head| head.keep_alive),
             answered: false,
         }
@@ -88,6 +89,9 @@ impl<'c> Exchange<'c> {
     /// # Errors
     /// As reading it.
     pub(crate) fn skip_body(&mut self) -> io::Result<()> {
+        if self.body.is_done() {
+            return Ok(());
+        }
         let mut nowhere = [0; 4096];
         while self.read(&mut nowhere)? > 0 {}
         Ok(())
@@ -95,14 +99,14 @@ impl<'c> Exchange<'c> {
 
     /// Whether an answer for people had better be HTML.
     pub(crate) fn wants_html(&self) -> bool {
-        self.wants_html
+        self.head.is_some_and(Head::wants_html)
     }
 
     /// Answers with these bytes.
     ///
     /// # Errors
     /// Of the connection, as all answers.
-    pub(crate) fn send(&mut self, response: Response, body: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, response: Response<'_>, body: &[u8]) -> io::Result<()> {
         let ending = match response.status.is_bodiless() {
             true => Ending::Bodiless,
             false => Ending::Length(body.len() as u64),
@@ -117,7 +121,7 @@ impl<'c> Exchange<'c> {
     /// Answers with a page of this title and content.
     pub(crate) fn send_page(
         &mut self,
-        response: Response,
+        response: Response<'_>,
         title: &str,
         body: &str,
     ) -> io::Result<()> {
@@ -131,14 +135,16 @@ impl<'c> Exchange<'c> {
     /// Of the connection, and if the file ends before: what was promised cannot be kept.
     pub(crate) fn send_file(
         &mut self,
-        response: Response,
-        file: File,
+        response: Response<'_>,
+        file: &Arc<File>,
         part: Range<u64>,
     ) -> io::Result<()> {
         let length = part.end - part.start;
         if length < SENDFILE_BYTES && !self.is_head {
-            let bytes = file::read(file, part).map_err(|error| Refusal::of_file(&error))?;
-            return self.send(response, &bytes);
+            let piece = Piece::read(file, part).map_err(|error| Refusal::of_file(&error));
+            let mut piece = piece?;
+            let head = self.begin(response, Ending::Length(length));
+            return self.connection.write_all(piece.behind(&head));
         }
         let head = self.begin(response, Ending::Length(length));
         if self.is_head {
@@ -150,21 +156,13 @@ impl<'c> Exchange<'c> {
         socket.set_timeout(limit)?;
         // The head waits in the kernel for the first bytes of the file.
         socket.send_all_with(&head, Flags::MORE)?;
-        let mut offset = part.start;
-        while offset < part.end {
-            let count = (part.end - offset).min(PART_BYTES);
-            match socket.sendfile(&file, offset, Some(count))? {
-                0 => return Err(io::Error::other("a file became shorter while it was sent")),
-                count => offset += count,
-            }
-        }
-        Ok(())
+        send_part(socket, file, part, limit)
     }
 
     /// Answers with what `write` writes, of which nobody knows the length before.
     pub(crate) fn send_stream(
         &mut self,
-        response: Response,
+        response: Response<'_>,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.is_1_0 {
@@ -187,13 +185,13 @@ impl<'c> Exchange<'c> {
     /// Answers with a refusal, for people or for programs.
     pub(super) fn send_refusal(&mut self, refusal: &Refusal) -> io::Result<()> {
         let (status, why) = (refusal.status, &*refusal.why);
-        let with_fields = |response: Response| match (refusal.allow, status) {
+        let with_fields = |response: Response<'static>| match (refusal.allow, status) {
             (Some(methods), _) => response.with("Allow", methods),
             (None, Status::ServiceUnavailable) => response.with("Retry-After", 1),
             _ => response,
         };
         let title = format!("{} {}", status.code(), status.words());
-        if self.wants_html {
+        if self.wants_html() {
             let body = format!("<p>{}</p>\n", Escaped(why));
             return self.send_page(with_fields(Response::html(status)), &title, &body);
         }
@@ -211,7 +209,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Makes the head of the answer, and the decision that it announces.
-    fn begin(&mut self, response: Response, ending: Ending) -> Vec<u8> {
+    fn begin(&mut self, response: Response<'_>, ending: Ending) -> Vec<u8> {
         self.answered = true;
         let in_the_way = !self.body.is_done() && !self.body.is_short(SKIP_BYTES);
         self.keep = self.keep && !in_the_way && !self.connection.draining();
@@ -250,6 +248,39 @@ impl<'c> Exchange<'c> {
         while self.connection.read(&mut nowhere).is_ok_and(|count| count > 0) {}
         Ok(())
     }
+}
+
+/// Sends a part of a file, of which each [`PART_BYTES`] have the limit for themselves.
+fn send_part(
+    socket: &Socket,
+    file: &File,
+    part: Range<u64>,
+    limit: Option<Duration>,
+) -> io::Result<()> {
+    let mut offset = part.start;
+    let (mut deadline, mut taken) = (Deadline::from(limit).fixed(), 0);
+    while offset < part.end {
+        let count = part.end - offset;
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        let sent = match socket.sendfile_by(file, offset, most, deadline) {
+            // Some file systems cannot, and are read.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) =>
+            {
+                socket.sendfile(file, offset, Some(count.min(PART_BYTES)))?
+            }
+            sent => sent? as u64,
+        };
+        if sent == 0 {
+            return Err(io::Error::other("a file became shorter while it was sent"));
+        }
+        offset += sent;
+        taken += sent;
+        if taken >= PART_BYTES {
+            (deadline, taken) = (Deadline::from(limit).fixed(), 0);
+        }
+    }
+    Ok(())
 }
 
 /// Reads the body.

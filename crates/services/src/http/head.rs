@@ -12,6 +12,7 @@
 //! does not decide where the request ends.
 
 use std::io::{self, BufRead, ErrorKind};
+use std::mem::MaybeUninit;
 
 use memchr::{memchr, memchr_iter};
 
@@ -44,7 +45,15 @@ pub(crate) struct Head<'b> {
     pub(crate) keep_alive: bool,
     /// Whether the client waits for a `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
-    fields: Vec<httparse::Header<'b>>,
+    fields: &'b [httparse::Header<'b>],
+}
+
+/// Where the fields of a head are kept. To clear it would cost more than the parsing.
+pub(crate) type Room<'b> = [MaybeUninit<httparse::Header<'b>>; FIELDS];
+
+/// Room for the fields of a head.
+pub(crate) fn room<'b>() -> Room<'b> {
+    [const { MaybeUninit::uninit() }; FIELDS]
 }
 
 /// How the end of a body is found.
@@ -161,11 +170,10 @@ fn end_of_head(head: &[u8], from: usize, line: &mut usize) -> Option<usize> {
 ///
 /// # Errors
 /// The status and the reason for which it is refused.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
+pub(crate) fn parse<'b>(bytes: &'b [u8], room: &'b mut Room<'b>) -> Result<Head<'b>, Refusal> {
     let bare = check_line_ends(bytes)?;
-    let mut room = [httparse::EMPTY_HEADER; FIELDS];
-    let mut request = httparse::Request::new(&mut room);
-    match request.parse(bytes) {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, room) {
         Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(bad("The head of the request does not end where it should.")),
         Err(error) => return Err(malformed(error, bytes)),
@@ -183,7 +191,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         framing: Framing::Length(0),
         keep_alive: false,
         expects_continue: false,
-        fields: request.headers.to_vec(),
+        fields: request.headers,
     };
     check_host(&head)?;
     head.framing = framing(&head)?;
@@ -205,9 +213,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
 
 /// Whether the lines end with LF alone; refuses a mixture, and a CR anywhere else.
 fn check_line_ends(bytes: &[u8]) -> Result<bool, Refusal> {
-    let lines = memchr_iter(b'\n', bytes).count();
+    let (mut lines, mut pairs) = (0, 0);
+    for at in memchr_iter(b'\n', bytes) {
+        lines += 1;
+        pairs += usize::from(at > 0 && bytes[at - 1] == b'\r');
+    }
     let returns = memchr_iter(b'\r', bytes).count();
-    let pairs = memchr_iter(b'\n', bytes).filter(|at| *at > 0 && bytes[at - 1] == b'\r').count();
     match (returns == pairs, pairs) {
         (true, 0) => Ok(true),
         (true, pairs) if pairs == lines => Ok(false),
@@ -236,10 +247,11 @@ fn split_target<'b>(method: &str, target: &'b str) -> Result<(&'b str, Option<&'
         }
     };
     let is_star = local == "*" && method == "OPTIONS";
-    if !(local.starts_with('/') || is_star) || local.contains('#') {
+    if !(local.starts_with('/') || is_star) || memchr(b'#', local.as_bytes()).is_some() {
         return Err(bad("The address is not a path."));
     }
-    Ok(local.split_once('?').map_or((local, None), |(path, query)| (path, Some(query))))
+    let question = memchr(b'?', local.as_bytes());
+    Ok(question.map_or((local, None), |at| (&local[..at], Some(&local[at + 1..]))))
 }
 
 /// HTTP/1.1 needs to know its host, and one only.

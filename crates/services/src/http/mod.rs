@@ -36,7 +36,7 @@ use switchboard::Connection;
 pub(crate) use chunked::Chunks;
 pub(crate) use conditional::{LAST_SECOND, Validator, Verdict};
 pub(crate) use exchange::Exchange;
-pub(crate) use head::{Head, parse, receive};
+pub(crate) use head::{Head, parse, receive, room};
 pub(crate) use response::Response;
 pub(crate) use status::{Refusal, Status, refuse};
 
@@ -123,7 +123,8 @@ fn serve_one(
     bytes: &mut Vec<u8>,
 ) -> io::Result<bool> {
     let received = receive_in_time(connection, limits, clock, bytes);
-    let head = match received.and_then(|()| Ok(parse(bytes)?)) {
+    let mut room = room();
+    let head = match received.and_then(|()| Ok(parse(bytes, &mut room)?)) {
         Ok(head) => head,
         Err(error) => {
             let mut exchange = Exchange::new(connection, limits, clock, None);
@@ -139,6 +140,9 @@ fn serve_one(
     exchange.finish()
 }
 
+/// The end of a head, unless somebody types.
+const END: &[u8] = b"\r\n\r\n";
+
 /// Collects a head. One that has arrived whole, as most do, needs no clock.
 fn receive_in_time(
     connection: &mut Connection,
@@ -146,7 +150,9 @@ fn receive_in_time(
     clock: Clock,
     bytes: &mut Vec<u8>,
 ) -> io::Result<()> {
-    if memmem::find(connection.fill_buf()?, b"\r\n\r\n").is_some() {
+    let arrived = connection.fill_buf()?;
+    // Mostly it is the end of all that has arrived.
+    if arrived.ends_with(END) || memmem::find(arrived, END).is_some() {
         return receive(connection, bytes);
     }
     clock.set(connection, Instant::now() + limits.head_time);

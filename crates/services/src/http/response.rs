@@ -4,16 +4,19 @@
 //! ([`Response::with`]). What every answer has (date, length, whether the connection goes on) is
 //! added when it is sent.
 
-use std::fmt::{Display, Write};
-use std::time::SystemTime;
+use std::cell::RefCell;
+use std::fmt::{self, Display, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::html;
 use super::status::Status;
 
 /// A status and some fields.
 #[derive(Debug)]
-pub(crate) struct Response {
+pub(crate) struct Response<'a> {
     pub(super) status: Status,
+    /// Whole fields that are known already, each with its line end.
+    lines: &'a str,
     fields: String,
 }
 
@@ -30,14 +33,20 @@ pub(super) enum Ending {
     Close,
 }
 
-impl Response {
+impl<'a> Response<'a> {
     /// A status and nothing else.
-    pub(crate) fn new(status: Status) -> Response {
-        Response { status, fields: String::new() }
+    pub(crate) fn new(status: Status) -> Response<'a> {
+        Response::of_lines(status, "")
+    }
+
+    /// A status with whole fields, each with its line end, that were made here and hold no control
+    /// characters.
+    pub(crate) fn of_lines(status: Status, lines: &'a str) -> Response<'a> {
+        Response { status, lines, fields: String::new() }
     }
 
     /// For a page made here.
-    pub(crate) fn html(status: Status) -> Response {
+    pub(crate) fn html(status: Status) -> Response<'a> {
         Response::new(status)
             .with("Content-Type", "text/html; charset=utf-8")
             .with("Content-Security-Policy", html::POLICY)
@@ -46,7 +55,7 @@ impl Response {
     }
 
     /// For a few lines made here.
-    pub(crate) fn text(status: Status) -> Response {
+    pub(crate) fn text(status: Status) -> Response<'a> {
         Response::new(status)
             .with("Content-Type", "text/plain; charset=utf-8")
             .with("X-Content-Type-Options", "nosniff")
@@ -54,36 +63,89 @@ impl Response {
     }
 
     /// Adds a field. Control characters in its value are left out.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Response {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Response<'a> {
         self.fields += name;
         self.fields += ": ";
-        let value = value.to_string();
-        self.fields.extend(value.chars().filter(|c| !c.is_control()));
+        write!(Printable(&mut self.fields), "{value}").expect("a string takes all that is written");
         self.fields += "\r\n";
         self
     }
 
     /// All of the head. `keep` is whether the connection goes on, and to whom that has to be said.
     pub(super) fn into_head(self, ending: Ending, keep: Keep) -> Vec<u8> {
-        let Response { status, fields } = self;
-        let date = httpdate::HttpDate::from(SystemTime::now());
-        let (code, words) = (status.code(), status.words());
-        let mut head = String::with_capacity(fields.len() + 160);
-        let written = write!(head, "HTTP/1.1 {code} {words}\r\nDate: {date}\r\n{fields}");
-        let written = written.and_then(|()| match ending {
-            Ending::Length(length) => write!(head, "Content-Length: {length}\r\n"),
-            Ending::Chunked => write!(head, "Transfer-Encoding: chunked\r\n"),
-            Ending::Bodiless | Ending::Close => Ok(()),
+        let Response { status, lines, fields } = self;
+        let mut head = Vec::with_capacity(lines.len() + fields.len() + COMMON_BYTES);
+        head.extend_from_slice(status.line().as_bytes());
+        head.extend_from_slice(b"Date: ");
+        push_date(&mut head);
+        head.extend_from_slice(b"\r\n");
+        head.extend_from_slice(lines.as_bytes());
+        head.extend_from_slice(fields.as_bytes());
+        match ending {
+            Ending::Length(length) => {
+                head.extend_from_slice(b"Content-Length: ");
+                push_number(&mut head, length);
+                head.extend_from_slice(b"\r\n");
+            }
+            Ending::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Ending::Bodiless | Ending::Close => {}
+        }
+        head.extend_from_slice(match keep {
+            Keep::No => b"Connection: close\r\n\r\n",
+            Keep::Yes => b"\r\n",
+            Keep::YesToOld => b"Connection: keep-alive\r\n\r\n",
         });
-        written.expect("a string takes all that is written");
-        head += match keep {
-            Keep::No => "Connection: close\r\n",
-            Keep::Yes => "",
-            Keep::YesToOld => "Connection: keep-alive\r\n",
-        };
-        head += "\r\n";
-        head.into_bytes()
+        head
     }
+}
+
+/// Room for what every head has.
+const COMMON_BYTES: usize = 192;
+
+/// What passes through this has no control characters left.
+struct Printable<'s>(&'s mut String);
+
+impl Write for Printable<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+            self.0.push_str(text);
+        } else {
+            self.0.extend(text.chars().filter(|c| !c.is_control()));
+        }
+        Ok(())
+    }
+}
+
+/// Adds a number in decimal. Formatting in general costs four times as much.
+fn push_number(head: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    head.extend_from_slice(&digits[first..]);
+}
+
+thread_local! {
+    /// The second of the last answer of this thread, since 1970, and how it is written.
+    static DATE: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+}
+
+/// Adds the date, which is made once a second.
+fn push_date(head: &mut Vec<u8>) {
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    DATE.with_borrow_mut(|(last, date)| {
+        if *last != second {
+            (*last, *date) = (second, httpdate::fmt_http_date(now));
+        }
+        head.extend_from_slice(date.as_bytes());
+    });
 }
 
 /// Whether the connection goes on after an answer.

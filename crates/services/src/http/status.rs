@@ -32,6 +32,13 @@ macro_rules! statuses {
                     $(Status::$name => $words,)*
                 }
             }
+
+            /// The first line of an answer, with its end.
+            pub(super) fn line(self) -> &'static str {
+                match self {
+                    $(Status::$name => concat!("HTTP/1.1 ", $code, " ", $words, "\r\n"),)*
+                }
+            }
         }
     };
 }

@@ -9,11 +9,11 @@
 //! overwrite. Until then the bytes lie in a hidden file of the same folder; whoever drops an
 //! [`Incoming`] or a [`Whole`] on the way, for whatever reason, removes that.
 //!
-//! The disk blocks, so all of this runs where that is allowed ([`seam::blocking`]), in pieces of
-//! [`BLOCK_BYTES`].
+//! The disk blocks, so all of this runs where that is allowed ([`seam::blocking`]); how the bytes
+//! get there is in `store.rs`.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -24,18 +24,15 @@ use rustix::fs::{
     renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use switchboard::socket::seam;
 
 use super::folder::{Folder, told};
 use super::name::numbered;
+use super::store::{Block, Store};
 use crate::http::{Status, refuse};
 
 /// How a temporary file is called; the process and a number follow.
 pub(super) const TEMPORARY: &str = ".switchboard-upload-";
-/// How much is collected before it is written and hashed: enough that going elsewhere for it does
-/// not matter, and what each upload costs in memory.
-const BLOCK_BYTES: usize = 128 * 1024;
 /// How many numbers are tried for a name that is taken.
 const NUMBERS: u32 = 10_000;
 
@@ -55,16 +52,9 @@ pub(super) enum Taken {
 pub(super) struct Incoming {
     temporary: Temporary,
     size: u64,
-    /// Elsewhere only while it is written.
-    writing: Option<Writing>,
-}
-
-#[derive(Debug)]
-struct Writing {
-    file: File,
-    hash: Sha256,
-    block: Vec<u8>,
-    filled: usize,
+    store: Store,
+    /// Elsewhere only while it is put there.
+    block: Option<Block>,
 }
 
 impl Incoming {
@@ -75,9 +65,8 @@ impl Incoming {
     pub(super) fn begin(folder: &Folder) -> io::Result<Incoming> {
         let fd = Arc::clone(&folder.fd);
         let (temporary, file) = seam::blocking(move || Temporary::create(fd)).map_err(told)?;
-        let hash = Sha256::new();
-        let writing = Writing { file, hash, block: vec![0; BLOCK_BYTES], filled: 0 };
-        Ok(Incoming { temporary, size: 0, writing: Some(writing) })
+        let (store, block) = (Store::new(file), Some(Block::new()));
+        Ok(Incoming { temporary, size: 0, store, block })
     }
 
     /// Takes all that `source` has.
@@ -108,45 +97,25 @@ impl Incoming {
     /// A refusal that says what the disk says. The file is gone then, since nobody knows what of it
     /// is on the disk.
     pub(super) fn seal(mut self) -> io::Result<Whole> {
-        self.write_out(true)?;
-        let Writing { file, hash, .. } = self.writing.expect(HERE);
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let block = self.block.take().expect(HERE);
+        let (file, sha256) = self.store.finish(block).map_err(told)?;
         Ok(Whole { temporary: self.temporary, _lock: file, size: self.size, sha256 })
     }
 
     fn take_some(&mut self, source: &mut impl Read) -> io::Result<usize> {
-        let writing = self.writing.as_mut().expect(HERE);
-        let count = source.read(&mut writing.block[writing.filled..])?;
-        writing.filled += count;
+        let block = self.block.as_mut().expect(HERE);
+        let count = source.read(block.room())?;
+        block.fill(count);
         self.size += count as u64;
-        if writing.filled == writing.block.len() {
-            self.write_out(false)?;
+        if block.is_full() {
+            let full = self.block.take().expect(HERE);
+            self.block = Some(self.store.put(full).map_err(told)?);
         }
         Ok(count)
     }
-
-    fn write_out(&mut self, is_last: bool) -> io::Result<()> {
-        let mut writing = self.writing.take().expect(HERE);
-        let (writing, written) = seam::blocking(move || {
-            let written = writing.write_out(is_last);
-            (writing, written)
-        });
-        self.writing = Some(writing);
-        written.map_err(told)
-    }
 }
 
-const HERE: &str = "it is elsewhere only inside `write_out`";
-
-impl Writing {
-    fn write_out(&mut self, is_last: bool) -> io::Result<()> {
-        let block = &self.block[..self.filled];
-        self.filled = 0;
-        self.hash.update(block);
-        self.file.write_all(block)?;
-        if is_last { self.file.sync_all() } else { Ok(()) }
-    }
-}
+const HERE: &str = "it is elsewhere only inside `take_some`, and after an error of it";
 
 /// A file that is whole and has no name yet.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ mod incoming;
 pub(crate) mod multipart;
 mod name;
 mod page;
+mod store;
 
 use std::io;
 use std::path::PathBuf;

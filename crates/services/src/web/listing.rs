@@ -128,7 +128,7 @@ fn line(root: &Root, path: impl FnOnce() -> Vec<u8>, name: &[u8], stat: &Stat) -
         FileType::RegularFile => (true, size),
         FileType::Directory => (false, 0),
         FileType::Symlink => match root.entry(&path()).ok()? {
-            Entry::File(_, facts) => (true, facts.size),
+            Entry::File(_, stat) => (true, u64::try_from(stat.st_size).unwrap_or(0)),
             Entry::Folder(_) => (false, 0),
         },
         _ => return None,

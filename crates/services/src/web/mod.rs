@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   path of the request ─► LocalPath ─► Root::entry ─► a file, in whole or in part
-//!                          path.rs      root.rs      └► a folder: its index.html or listing.rs
+//!     └► open_files.rs       path.rs      root.rs      └► a folder: its index.html or listing.rs
+//!        still open
 //! ```
 //! Nothing outside the folder is ever served, whatever the path or a link says. Names that begin
 //! with a dot are not there, except `/.well-known/`, unless `--hidden`: they are mostly somebody's
@@ -13,14 +14,16 @@
 //! kernel keeps the files, and its cache is better than ours would be.
 
 mod listing;
+mod open_files;
 mod path;
 pub(crate) mod root;
 mod welcome;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use rustix::io::Errno;
 use switchboard::socket::Scheme;
 use switchboard::{Connection, Handler, Service};
 
@@ -30,8 +33,9 @@ use crate::http::{
 };
 use crate::{Form, Row, Setting, Settings};
 use listing::Listing;
+use open_files::{OpenFile, OpenFiles};
 use path::LocalPath;
-use root::{Entry, Facts, Root};
+use root::{Entry, Root};
 use welcome::Welcome;
 
 /// The row of this service.
@@ -97,7 +101,8 @@ fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
             format!("{}: {error} (write the folder first, then the address)", dir.escape_debug())
         })?),
     };
-    Ok(Box::new(Web { source, hidden: settings.is_set("hidden"), limits }))
+    let (hidden, open) = (settings.is_set("hidden"), OpenFiles::new());
+    Ok(Box::new(Web { source, hidden, limits, open }))
 }
 
 #[derive(Debug)]
@@ -105,6 +110,7 @@ struct Web {
     source: Source,
     hidden: bool,
     limits: Limits,
+    open: OpenFiles,
 }
 
 #[derive(Debug)]
@@ -156,33 +162,67 @@ impl Web {
         head: &Head<'_>,
         exchange: &mut Exchange<'_>,
     ) -> io::Result<()> {
+        if let Some(file) = self.open.find(head.path) {
+            return send_file(head, exchange, &file);
+        }
         let path = LocalPath::read(head.path, self.hidden)?;
         if !path.is_folder {
-            return match open(root, &path.below)? {
-                Entry::File(file, facts) => send_file(head, exchange, &path.below, file, &facts),
+            return match self.entry(root, &path.below)? {
+                Entry::File(file, stat) => {
+                    let file = OpenFile::new(file, &stat, &media_type(&path.below));
+                    self.send_new(head, exchange, file)
+                }
                 Entry::Folder(_) => redirect(head, exchange, &path),
             };
         }
         let index = if path.below.is_empty() { &b"index.html"[..] } else { b"/index.html" };
         let index = [&path.below, index].concat();
-        match open(root, &index) {
-            Ok(Entry::File(file, facts)) => {
-                return send_file(head, exchange, &index, file, &facts);
+        match self.entry(root, &index) {
+            Ok(Entry::File(file, stat)) => {
+                let file = OpenFile::new(file, &stat, &media_type(&index));
+                return self.send_new(head, exchange, file);
             }
             Err(refusal) if refusal.status != Status::NotFound => return Err(refusal.into()),
             _ => {}
         }
-        let Entry::Folder(folder) = open(root, &path.below)? else {
+        let Entry::Folder(folder) = self.entry(root, &path.below)? else {
             return Err(refuse(Status::NotFound, "There is nothing here."));
         };
         let listing = Listing::read(root, &path, folder, self.hidden);
         let listing = listing.map_err(|error| Refusal::of_file(&error))?;
         exchange.send_stream(Response::html(Status::Ok), |out| listing.write(&path, out))
     }
+
+    /// Answers with a file that was opened for this, and keeps it open if that may be.
+    fn send_new(
+        &self,
+        head: &Head<'_>,
+        exchange: &mut Exchange<'_>,
+        file: OpenFile,
+    ) -> io::Result<()> {
+        let file = Arc::new(file);
+        self.open.keep(head.path, &file);
+        send_file(head, exchange, &file)
+    }
+
+    /// What lies there; if there is no descriptor to open it with, those of the files that are kept
+    /// open are given up for it.
+    fn entry(&self, root: &Root, below: &[u8]) -> Result<Entry, Refusal> {
+        let found = match root.entry(below) {
+            Err(error) if is_shortage(&error) => {
+                self.open.close();
+                root.entry(below)
+            }
+            found => found,
+        };
+        found.map_err(|error| Refusal::of_file(&error))
+    }
 }
 
-fn open(root: &Root, below: &[u8]) -> Result<Entry, Refusal> {
-    root.entry(below).map_err(|error| Refusal::of_file(&error))
+/// Whether there was no descriptor left: `EMFILE`, `ENFILE`.
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// To the same folder with a slash behind it, so that links in its page lead below it.
@@ -193,46 +233,35 @@ fn redirect(head: &Head<'_>, exchange: &mut Exchange<'_>, path: &LocalPath) -> i
 }
 
 /// Answers with a file: all, a part, or that the client has it already.
-fn send_file(
-    head: &Head<'_>,
-    exchange: &mut Exchange<'_>,
-    path: &[u8],
-    file: File,
-    facts: &Facts,
-) -> io::Result<()> {
-    let about = |status| {
-        Response::new(status)
-            .with("ETag", facts.validator.etag())
-            .with("Last-Modified", facts.validator.last_modified())
-    };
-    match facts.validator.verdict(head) {
-        Verdict::NotModified => return exchange.send(about(Status::NotModified), b""),
+fn send_file(head: &Head<'_>, exchange: &mut Exchange<'_>, file: &OpenFile) -> io::Result<()> {
+    match file.validator.verdict(head) {
+        Verdict::NotModified => {
+            let response = Response::of_lines(Status::NotModified, file.state_fields());
+            return exchange.send(response, b"");
+        }
         Verdict::Failed => {
             return Err(refuse(Status::PreconditionFailed, "The file is another one by now."));
         }
         Verdict::Proceed => {}
     }
     let asked = head.text("Range").filter(|_| head.method == "GET");
-    let asked = asked.filter(|_| facts.validator.range_applies(head));
-    let wanted = asked.map_or(range::Wanted::Whole, |value| range::read(value, facts.size));
+    let asked = asked.filter(|_| file.validator.range_applies(head));
+    let wanted = asked.map_or(range::Wanted::Whole, |value| range::read(value, file.size));
     let (status, part) = match wanted {
-        range::Wanted::Whole => (Status::Ok, 0..facts.size),
+        range::Wanted::Whole => (Status::Ok, 0..file.size),
         range::Wanted::Part(part) => (Status::PartialContent, part),
         range::Wanted::Nothing => {
-            let size = format!("bytes */{}", facts.size);
+            let size = format!("bytes */{}", file.size);
             let status = Status::RangeNotSatisfiable;
             return exchange.send(Response::text(status).with("Content-Range", size), b"");
         }
     };
-    let mut response = about(status)
-        .with("Content-Type", media_type(path))
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Accept-Ranges", "bytes");
+    let mut response = Response::of_lines(status, file.content_fields());
     if status == Status::PartialContent {
         let (first, last) = (part.start, part.end - 1);
-        response = response.with("Content-Range", format!("bytes {first}-{last}/{}", facts.size));
+        response = response.with("Content-Range", format!("bytes {first}-{last}/{}", file.size));
     }
-    exchange.send_file(response, file, part)
+    exchange.send_file(response, &file.file, part)
 }
 
 /// The type that goes with the extension of a name. Text is taken for UTF-8.

@@ -21,8 +21,6 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat,
 use rustix::io::Errno;
 use switchboard::socket::seam;
 
-use crate::http::Validator;
-
 /// A folder, open.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
@@ -32,17 +30,10 @@ pub(crate) struct Root {
 /// What lies at a path.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// A file, with what is known of it.
-    File(File, Facts),
+    /// A file, with what the kernel knows of it.
+    File(File, Stat),
     /// A folder.
     Folder(OwnedFd),
-}
-
-/// What is known of a file.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) size: u64,
-    pub(super) validator: Validator,
 }
 
 /// How often a look-up is tried again that the kernel gave up because something was renamed
@@ -80,17 +71,11 @@ impl Root {
         };
         let stat = fstat(&fd)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Entry::File(fd.into(), facts(&stat))),
+            FileType::RegularFile => Ok(Entry::File(fd.into(), stat)),
             FileType::Directory => Ok(Entry::Folder(fd)),
             _ => Err(Errno::ACCESS.into()),
         }
     }
-}
-
-fn facts(stat: &Stat) -> Facts {
-    let size = u64::try_from(stat.st_size).unwrap_or(0);
-    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-    Facts { size, validator: Validator::new(size, stat.st_ino, stat.st_mtime, nanoseconds) }
 }
 
 /// Opens for reading what lies below a folder.

@@ -9,16 +9,16 @@
 //! Whoever has an operation under way is *pinned*: suspended, but neither unwound nor let out of
 //! its call before the last completion. If the operation won the race against its cancel, its
 //! result is the answer, and no byte is lost. A coroutine that is to be unwound by force waits for
-//! its cancel with the whole thread, because the worker's loop no longer looks at the ring then; the
-//! kernel cancels a wait for a socket at once.
+//! its cancel with the whole thread, because the worker's loop no longer looks at the ring then;
+//! the kernel cancels a wait for a socket at once.
 //!
 //! The cheapest way differs, and is chosen for each call:
 //!
 //! * **receive**: handed over at once where the last receive has emptied the socket, attempted
 //!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
 //!   (`buffers.rs`), unless messages are large.
-//! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when many
-//!   coroutines were woken together, whose sends then share one system call.
+//! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when
+//! many   coroutines were woken together, whose sends then share one system call.
 //! * **accept**: handed over at once, whatever mode the listener's file is in.
 //! * **everything else**: attempted, with a poll handed over between the attempts.
 //!

@@ -22,7 +22,7 @@ use crate::request::Request;
 
 /// The line of one worker.
 #[derive(Default)]
-pub(super) struct Line {
+pub(crate) struct Line {
     waiting: Mutex<VecDeque<Request>>,
     /// A coroutine has been made that will look at the line.
     reserve: AtomicBool,
@@ -33,7 +33,7 @@ impl Line {
     ///
     /// # Errors
     /// The request itself, where there is no stack to run it on.
-    pub(super) fn add(self: &Arc<Self>, request: Request) -> Result<(), Box<Request>> {
+    pub(crate) fn add(self: &Arc<Self>, request: Request) -> Result<(), Box<Request>> {
         if self.provide().is_err() {
             return Err(Box::new(request));
         }
