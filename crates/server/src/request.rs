@@ -94,13 +94,13 @@ impl Request {
     }
 
     /// Runs it on a coroutine, until it is closed or can be continued by another.
-    pub(crate) fn run_in_coroutine(self: Box<Self>) {
+    pub(crate) fn run_in_coroutine(self) {
         let requests = match self.packet {
             None => caught(|| self.site.service.requests()).unwrap_or(None),
             Some(_) => None,
         };
         match requests {
-            None => (*self).run(),
+            None => self.run(),
             Some(requests) => match self.open() {
                 Ok((connection, place)) => Conversation::begin(connection, place, requests),
                 Err(place) => end(place, None),
@@ -249,7 +249,11 @@ impl Conversation {
     fn close(self: Box<Self>, outcome: Result<(), Failure>) {
         let Conversation { connection, requests, place, .. } = *self;
         let (site, running) = connection.belongs_to();
-        let outcome = outcome.and(guarded(|| Ok(drop(requests))));
+        let dropped = guarded(|| {
+            drop(requests);
+            Ok(())
+        });
+        let outcome = outcome.and(dropped);
         let closed = close(connection, &site, &running, outcome);
         end(place, Some(closed));
     }

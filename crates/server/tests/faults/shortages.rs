@@ -7,11 +7,11 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Uid, getrlimit, setrlimit};
 use rustix::thread::set_thread_res_uid;
 use switchboard::socket::fault::{Call, calls, inject};
-use switchboard::{Engine, Guards};
+use switchboard::{Engine, Guards, Server};
 
 use crate::apart::{Counts, Hoard, NoRoomForStacks, apart, skip};
 use crate::rude::{accept_loops, echo, is_answered, place, times_told, unconnected};
-use crate::support::{Client, ask, on_every_engine, read_all, serve};
+use crate::support::{Client, Serving, ask, on_every_engine, read_all, serve};
 
 on_every_engine! {
     without_descriptors_it_rests_and_goes_on
@@ -118,7 +118,10 @@ const OF_ONE_CONNECTION: [Errno; 11] = [
 /// Row 2: what is wrong with one connection, many times in a row.
 fn an_error_of_one_connection_is_passed_over(engine: Engine) {
     apart(engine, || {
-        let server = serve(engine, "127.0.0.1:0", Guards::default(), echo);
+        // One worker: another, woken for nothing a moment ago, may be about to make a call that was
+        // not to fail, and take the connection by that.
+        let one = Server::new().with_engine(engine).with_workers(1);
+        let server = Serving::start(one, |server| server.bind("127.0.0.1:0", echo));
         for errno in OF_ONE_CONNECTION {
             let injection = inject(Call::Accept, errno.raw_os_error(), 1, 50);
             assert_eq!(ask(&server.client(), "served", 6), "served", "{errno}");

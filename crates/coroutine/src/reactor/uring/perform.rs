@@ -18,7 +18,7 @@
 //!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
 //!   (`buffers.rs`), unless messages are large.
 //! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when
-//! many   coroutines were woken together, whose sends then share one system call.
+//!   many coroutines were woken together, whose sends then share one system call.
 //! * **accept**: handed over at once, whatever mode the listener's file is in.
 //! * **everything else**: attempted, with a poll handed over between the attempts.
 //!
