@@ -59,8 +59,12 @@ const POLL_FIRST: u16 = 1;
 /// So many were woken together that their sends are worth a common system call.
 const CROWD: u32 = 4;
 
-/// The longest message whose cost is its calls: of a longer one it is the copying. Longer sends are
-/// not handed over with others, and longer receives go into a buffer that is in the cache.
+/// The longest send that is handed over with others. A longer one (the answers to a pipeline, say)
+/// gained nothing by it and paid for being suspended once more.
+const SHORT: usize = 512;
+
+/// The longest message whose cost is its calls: of a longer one it is the copying, and it is received
+/// into a buffer that is in the cache.
 const SMALL: usize = 4096;
 
 /// An operation that is over.
@@ -117,7 +121,10 @@ impl Uring {
             let buffer = memory.lend();
             return as_thread(target, &mut Operation::Recv { buffer, flags: 0 }, deadline);
         }
-        memory.take_back();
+        match (memory.slot(), &self.shelf) {
+            (Some((slot, stock)), Some(shelf)) => restock(slot, stock, shelf),
+            _ => memory.take_back(),
+        }
         let end = core.clock.moment(deadline);
         loop {
             if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
@@ -173,7 +180,7 @@ impl Uring {
         // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
         let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
         if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
-            *slot = shelf.take(place, || stock.take());
+            *slot = shelf.take(place);
         }
         core.scheduler.give_in(me);
         match over.next()? {
@@ -225,7 +232,7 @@ impl Uring {
         bytes: &[u8],
         deadline: Deadline,
     ) -> io::Result<usize> {
-        if self.woken.get() < CROWD || bytes.len() > SMALL {
+        if self.woken.get() < CROWD || bytes.len() > SHORT {
             match try_send(target.fd, bytes) {
                 Err(error) if after(&error) == After::Fail => return Err(error),
                 Err(_) => {}
@@ -578,6 +585,19 @@ impl Over {
             libc::ECANCELED | libc::EINTR => Ok(Next::Again),
             libc::EAGAIN | libc::ENOBUFS => Ok(Next::Poll),
             error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+/// Takes back the buffer of a caller that waits, and sees to it that there are some.
+#[inline]
+fn restock(slot: &mut Option<Buffer>, stock: &Stock, shelf: &Shelf) {
+    if let Some(left) = slot.take().and_then(|buffer| shelf.give(buffer)) {
+        stock.put(left);
+    }
+    while shelf.is_low() {
+        if let Some(left) = shelf.give(stock.take()) {
+            return stock.put(left);
         }
     }
 }
