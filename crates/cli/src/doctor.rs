@@ -4,8 +4,8 @@
 //! that does it. Nothing is changed, and nothing needs a privilege. Thresholds are those at which
 //! this program behaves differently; where a setting only matters to some, it is a note.
 //!
-//! Some of it is tried and not asked: a socket is bound, a ring is made and tested, each as a server
-//! would and closed again.
+//! Some of it is tried and not asked: a socket is bound, a ring is made and tested, each as a
+//! server would and closed again.
 //!
 //! What it deliberately does not do: measure.
 

@@ -3,8 +3,8 @@
 //! * **receive**: handed over at once where the last receive has emptied the socket, attempted
 //!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
 //!   (`buffers.rs`), unless messages are large.
-//! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when many
-//!   coroutines were woken together, whose sends then share one system call.
+//! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when
+//!   many coroutines were woken together, whose sends then share one system call.
 //!
 //! What it deliberately does not do: have two sends of one socket under way for one caller.
 
@@ -42,8 +42,8 @@ const CROWD: u32 = 4;
 /// gained nothing by it and paid for being suspended once more.
 const SHORT: usize = 512;
 
-/// The longest message whose cost is its calls: of a longer one it is the copying, and it is received
-/// into a buffer that is in the cache.
+/// The longest message whose cost is its calls: of a longer one it is the copying, and it is
+/// received into a buffer that is in the cache.
 const SMALL: usize = 4096;
 
 impl Uring {

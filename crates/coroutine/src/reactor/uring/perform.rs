@@ -9,11 +9,11 @@
 //! Whoever has an operation under way is *pinned*: suspended, but neither unwound nor let out of
 //! its call before the last completion. If the operation won the race against its cancel, its
 //! result is the answer, and no byte is lost. A coroutine that is to be unwound by force waits for
-//! its cancel with the whole thread, because the worker's loop no longer looks at the ring then; the
-//! kernel cancels a wait for a socket at once.
+//! its cancel with the whole thread, because the worker's loop no longer looks at the ring then;
+//! the kernel cancels a wait for a socket at once.
 //!
-//! **Accept** is handed over at once, whatever mode the listener's file is in. **Everything else** is
-//! attempted, with a poll handed over between the attempts.
+//! **Accept** is handed over at once, whatever mode the listener's file is in. **Everything else**
+//! is attempted, with a poll handed over between the attempts.
 //!
 //! What it deliberately does not hold: the two calls that every message takes, in `messages.rs`.
 
