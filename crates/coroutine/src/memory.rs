@@ -99,7 +99,7 @@ impl Stock {
 
     /// Takes one back.
     #[inline(always)]
-    fn put(&self, buffer: Buffer) {
+    pub(crate) fn put(&self, buffer: Buffer) {
         if let Some(before) = self.hot.replace(Some(buffer)) {
             self.keep(before);
         }

@@ -1,7 +1,8 @@
 //! `coroutines`: a coroutine for each connection, on one worker thread per core.
 //!
 //! * **What runs a request?** A coroutine with a stack of its own, on one of a few worker threads,
-//!   which it never leaves. Where it would wait, the worker runs others.
+//!   which it never leaves. Where it would wait, the worker runs others, and waits itself by
+//!   `io_uring` where the kernel lets it and by `epoll` elsewhere; the first line says which.
 //! * **What do requests share?** The process: memory, descriptors, everything in an `Arc`. Requests
 //!   of one worker never run at the same moment.
 //! * **What does a slow client cost?** Its parked stack; nobody waits for it.

@@ -1,14 +1,13 @@
 //! Buffers that the kernel chooses from when something has come: who waits has none.
 //!
 //! ```text
-//!   stock ─► shelf: place b ──published──► the kernel receives into b ─► completion names b
-//!     ▲                 ▲                                                     │
-//!     │                 └── a buffer of the stock takes its place ◄───────────┤
-//!     └───────── the caller waits for more ◄── the caller's slot ◄── moved ◄──┘
+//!   shelf: place b ──published──► the kernel receives into b ─► completion names b
+//!     ▲                                                             │
+//!     └── the caller waits for more ◄── the caller's slot ◄── moved ┘
 //! ```
-//! A buffer goes to the caller as it is, nothing is copied, and its place on the shelf is filled
-//! again at once. So the shelf is short, and a crowd that comes in one moment may find it empty:
-//! `ENOBUFS`, upon which that receive waits for readiness and takes a buffer of the stock.
+//! A buffer goes to the caller as it is, nothing is copied, and comes back when the caller waits
+//! again; where callers keep theirs, others are made. A crowd that comes in one moment may find the
+//! shelf empty: `ENOBUFS`, upon which that receive waits for readiness and takes one of the stock.
 //!
 //! It deliberately does not let the kernel fill more than one buffer for one call; see `mod.rs`.
 //!
@@ -32,6 +31,9 @@ pub(super) const GROUP: u16 = 1;
 /// Buffers on the shelf, a power of two. One `enter` brings some twenty completions.
 const PLACES: u16 = 64;
 
+/// Fewer than these, and new ones are made: what one `enter` needs.
+const LOW: usize = 20;
+
 /// See the head of this file.
 pub(super) struct Shelf {
     /// What the kernel reads: a page of entries, the tail in the first one's spare word.
@@ -39,6 +41,7 @@ pub(super) struct Shelf {
     tail: Cell<u16>,
     /// The buffers themselves. Those here are the kernel's to write.
     places: RefCell<Vec<Option<NonNull<[u8; BUFFER_BYTES]>>>>,
+    empty: RefCell<Vec<u16>>,
 }
 
 impl Shelf {
@@ -51,14 +54,25 @@ impl Shelf {
         let entries = unsafe { alloc_zeroed(layout()) };
         let entries = NonNull::new(entries.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let places = RefCell::new(vec![None; usize::from(PLACES)]);
-        let shelf = Shelf { entries, tail: Cell::new(0), places };
+        let empty = RefCell::new((0..PLACES).collect());
+        let shelf = Shelf { entries, tail: Cell::new(0), places, empty };
         // SAFETY: the page is as long as `PLACES` entries, aligned, zeroed, and freed after the
         // ring is gone, whose field it follows.
         unsafe { ring.register_buffers(shelf.entries.as_ptr(), PLACES, GROUP) }?;
-        for place in 0..PLACES {
-            shelf.put(place, new_buffer());
-        }
+        while shelf.give(new_buffer()).is_none() {}
         Ok(shelf)
+    }
+
+    /// Puts a buffer on the shelf, and gives it back if there is no room.
+    pub(super) fn give(&self, buffer: Buffer) -> Option<Buffer> {
+        let Some(place) = self.empty.borrow_mut().pop() else { return Some(buffer) };
+        self.put(place, buffer);
+        None
+    }
+
+    /// Whether so few are left that it should not wait for those to come back that callers have.
+    pub(super) fn is_low(&self) -> bool {
+        usize::from(PLACES) - self.empty.borrow().len() < LOW
     }
 
     /// Puts a buffer in an empty place, for the kernel.
@@ -82,14 +96,14 @@ impl Shelf {
         word.store(self.tail.get(), Ordering::Release);
     }
 
-    /// Takes the buffer that a completion names, and puts `another` in its place. `None`: that
-    /// place is empty, or there is no such place.
-    pub(super) fn take(&self, place: u16, another: impl FnOnce() -> Buffer) -> Option<Buffer> {
+    /// Takes the buffer that a completion names. `None`: that place is empty, or there is no such
+    /// place.
+    pub(super) fn take(&self, place: u16) -> Option<Buffer> {
         let address = self.places.borrow_mut().get_mut(usize::from(place))?.take()?;
         // SAFETY: from a box in `put`, and taken out of the only place that had it. The kernel has
         // named it in a completion, and no longer writes there.
         let buffer = unsafe { Box::from_raw(address.as_ptr()) };
-        self.put(place, another());
+        self.empty.borrow_mut().push(place);
         Some(buffer)
     }
 

@@ -23,7 +23,8 @@
 //! | `ring.rs` | the queues, and the one call |
 //! | `buffers.rs` | buffers that the kernel chooses from when something has come |
 //! | `operations.rs` | who waits for what, and how it ended |
-//! | `perform.rs` | the calls of a coroutine |
+//! | `perform.rs` | a coroutine's operation, from the handing over to its end |
+//! | `messages.rs` | receive and send |
 //! | `probe.rs` | whether a ring does here what it says |
 //! | `process_mark.rs` | a forked child leaves its parent's ring alone |
 //!
@@ -33,6 +34,7 @@
 #![allow(unsafe_code)]
 
 mod buffers;
+mod messages;
 mod operations;
 mod perform;
 mod probe;

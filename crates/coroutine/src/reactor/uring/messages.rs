@@ -1,0 +1,300 @@
+//! The two calls that every message takes, on a ring.
+//!
+//! * **receive**: handed over at once where the last receive has emptied the socket, attempted
+//!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
+//!   (`buffers.rs`), unless messages are large.
+//! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when
+//!   many coroutines were woken together, whose sends then share one system call.
+//!
+//! What it deliberately does not do: have two sends of one socket under way for one caller.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use io_uring::opcode::{Recv, Send};
+use io_uring::squeue::Flags;
+use io_uring::types::Fd;
+use socket::seam::{BUFFER_BYTES, Buffer, Operation, Target, try_recv, try_send};
+use socket::{Deadline, Interest};
+
+use super::Uring;
+use super::buffers::{GROUP, Shelf};
+use super::perform::{Next, Over, as_thread, is_put_off};
+use crate::clock::Moment;
+use crate::driver::{After, after};
+use crate::memory::{Memory, Stock};
+use crate::slot::{SlotRef, WaitsFor};
+use crate::worker::Core;
+
+/// Words of a socket's memory, see [`History`].
+const EMPTIED: u64 = 1;
+const LARGE: u64 = 2;
+
+/// `IORING_RECVSEND_POLL_FIRST`: an attempt would find nothing, so wait first.
+const POLL_FIRST: u16 = 1;
+
+/// So many were woken together that their sends are worth a common system call.
+const CROWD: u32 = 4;
+
+/// The longest send that is handed over with others. A longer one (the answers to a pipeline, say)
+/// gained nothing by it and paid for being suspended once more.
+const SHORT: usize = 512;
+
+/// The longest message whose cost is its calls: of a longer one it is the copying, and it is
+/// received into a buffer that is in the cache.
+const SMALL: usize = 4096;
+
+impl Uring {
+    /// Receives. For a deadline that lets it wait.
+    #[inline]
+    pub(crate) fn recv(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        if !History::of(target).emptied {
+            let buffer = memory.lend();
+            match try_recv(target.fd, buffer) {
+                Ok(count) => {
+                    History::note(target, count, buffer.len());
+                    core.scheduler.spend(me);
+                    return Ok(count);
+                }
+                Err(error) if after(&error) == After::Fail => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.recv_later(core, me, target, memory, deadline)
+    }
+
+    #[inline(never)]
+    fn recv_later(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        if !self.ring.is_ours() {
+            let buffer = memory.lend();
+            return as_thread(target, &mut Operation::Recv { buffer, flags: 0 }, deadline);
+        }
+        match (memory.slot(), &self.shelf) {
+            (Some((slot, stock)), Some(shelf)) => restock(slot, stock, shelf),
+            _ => memory.take_back(),
+        }
+        let end = core.clock.moment(deadline);
+        loop {
+            if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
+                continue;
+            }
+            let next = match (memory.slot(), &self.shelf) {
+                (None, _) => self.recv_into(core, me, target, memory.lend(), end)?,
+                (Some((slot, stock)), Some(shelf)) if !History::of(target).large => {
+                    let lent = (slot, stock, shelf);
+                    self.recv_chosen(core, me, target, lent, end)?
+                }
+                _ => Next::Poll,
+            };
+            match next {
+                Next::Done(count) => return Ok(count),
+                Next::Again => {}
+                Next::Poll => return self.recv_ready(core, me, target, memory, end),
+            }
+        }
+    }
+
+    /// Has the kernel receive into the caller's own buffer.
+    fn recv_into(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        buffer: &mut [u8],
+        end: Moment,
+    ) -> io::Result<Next> {
+        let fd = target.fd.as_raw_fd();
+        let length = buffer.len().min(i32::MAX as usize) as u32;
+        let recv = Recv::new(Fd(fd), buffer.as_mut_ptr(), length).ioprio(POLL_FIRST);
+        // SAFETY: the kernel writes into the buffer, which is borrowed until this returns, and
+        // `run` returns when it no longer does.
+        let over = unsafe { self.run(core, me, recv.build(), end, WaitsFor::Read(fd)) }?;
+        core.scheduler.give_in(me);
+        over.next().inspect(|next| next.note(target, &over, buffer.len()))
+    }
+
+    /// Has the kernel receive into a buffer that it chooses when there is something.
+    fn recv_chosen(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        (slot, stock, shelf): (&mut Option<Buffer>, &Stock, &Shelf),
+        end: Moment,
+    ) -> io::Result<Next> {
+        let fd = target.fd.as_raw_fd();
+        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
+        let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
+        // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
+        let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
+        if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
+            *slot = shelf.take(place);
+        }
+        core.scheduler.give_in(me);
+        match over.next()? {
+            // The end of the stream may come without a buffer.
+            Next::Done(count) if slot.is_none() => {
+                debug_assert_eq!(count, 0, "bytes are in a buffer");
+                *slot = Some(stock.take());
+                Ok(Next::Done(count))
+            }
+            next => {
+                next.note(target, &over, BUFFER_BYTES);
+                Ok(next)
+            }
+        }
+    }
+
+    /// Waits until there is something, and then receives it by a call: what a large message is
+    /// worth, for a buffer that is still in the cache, and what is left where the shelf is empty.
+    #[inline(never)]
+    fn recv_ready(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        end: Moment,
+    ) -> io::Result<usize> {
+        loop {
+            self.wait_until(core, me, target, Interest::READ, end)?;
+            let buffer = memory.lend();
+            match try_recv(target.fd, buffer) {
+                Ok(count) => {
+                    History::note(target, count, buffer.len());
+                    return Ok(count);
+                }
+                Err(error) if after(&error) == After::Fail => return Err(error),
+                Err(_) => memory.take_back(),
+            }
+        }
+    }
+
+    /// Sends. For a deadline that would let it wait.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        if self.woken.get() < CROWD || bytes.len() > SHORT {
+            match try_send(target.fd, bytes) {
+                Err(error) if after(&error) == After::Fail => return Err(error),
+                Err(_) => {}
+                done => {
+                    core.scheduler.spend(me);
+                    return done;
+                }
+            }
+        }
+        self.send_later(core, me, target, bytes, deadline)
+    }
+
+    #[inline(never)]
+    fn send_later(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        if !self.ring.is_ours() {
+            return as_thread(target, &mut Operation::Send { bytes, flags: 0 }, deadline);
+        }
+        let end = core.clock.moment(deadline);
+        let waits_for = WaitsFor::Write(target.fd.as_raw_fd());
+        let length = bytes.len().min(i32::MAX as usize) as u32;
+        loop {
+            if is_put_off(&Operation::Send { bytes, flags: 0 })? {
+                continue;
+            }
+            let fd = Fd(target.fd.as_raw_fd());
+            let entry = Send::new(fd, bytes.as_ptr(), length).flags(libc::MSG_NOSIGNAL).build();
+            // SAFETY: the kernel reads the bytes, which are borrowed until this returns, and `run`
+            // returns when it no longer does.
+            let over = unsafe { self.run(core, me, entry, end, waits_for) }?;
+            core.scheduler.give_in(me);
+            match over.next()? {
+                Next::Done(count) => return Ok(count),
+                Next::Again => {}
+                Next::Poll => {
+                    let mut operation = Operation::Send { bytes, flags: 0 };
+                    return self.wait_for(core, me, target, &mut operation, end);
+                }
+            }
+        }
+    }
+}
+
+impl Next {
+    /// Notes a receive that is done.
+    #[inline]
+    fn note(&self, target: Target<'_>, over: &Over, room: usize) {
+        if let Next::Done(count) = *self {
+            // What came since makes the room look full.
+            let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
+            History::note(target, count, if more { count } else { room });
+        }
+    }
+}
+
+/// Takes back the buffer of a caller that waits, and sees to it that there are some.
+#[inline]
+fn restock(slot: &mut Option<Buffer>, stock: &Stock, shelf: &Shelf) {
+    if let Some(left) = slot.take().and_then(|buffer| shelf.give(buffer)) {
+        stock.put(left);
+    }
+    while shelf.is_low() {
+        if let Some(left) = shelf.give(stock.take()) {
+            return stock.put(left);
+        }
+    }
+}
+
+/// What the last receive from a socket was like, in its memory word. Only a hint, and of no
+/// worker's: epoll's words are greater.
+#[derive(Debug, Clone, Copy)]
+struct History {
+    /// There was no more.
+    emptied: bool,
+    /// It was long enough for its copying to be the cost.
+    large: bool,
+}
+
+impl History {
+    #[inline]
+    fn of(target: Target<'_>) -> History {
+        let word = target.memory().load(Relaxed);
+        History { emptied: word & !LARGE == EMPTIED, large: word & !EMPTIED == LARGE }
+    }
+
+    /// Notes a receive of `count` bytes into room for so many.
+    #[inline]
+    fn note(target: Target<'_>, count: usize, room: usize) {
+        let emptied = (1..room).contains(&count);
+        let word = if emptied { EMPTIED } else { 0 } | if count > SMALL { LARGE } else { 0 };
+        if target.memory().load(Relaxed) != word {
+            target.memory().store(word, Relaxed);
+        }
+    }
+}
