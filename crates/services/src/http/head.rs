@@ -85,6 +85,16 @@ impl<'b> Head<'b> {
         self.all(name).next().is_some()
     }
 
+    /// Whether it asks for all of something, whatever the client has of it: one look instead of one
+    /// for each field that could say otherwise.
+    pub(crate) fn is_unconditional(&self) -> bool {
+        let is_condition = |name: &str| {
+            let start = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("If-"));
+            start || name.eq_ignore_ascii_case("Range")
+        };
+        !self.fields.iter().any(|field| is_condition(field.name))
+    }
+
     /// The value of a field that stands there once and is text.
     pub(crate) fn text(&self, name: &str) -> Option<&'b str> {
         let mut values = self.all(name);
