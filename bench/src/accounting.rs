@@ -31,7 +31,8 @@ impl Threads {
         Ok(Threads(threads))
     }
 
-    /// Whether there are so many that reading them all takes a part of a slice, in which they go on.
+    /// Whether there are so many that reading them all takes a part of a slice, in which they go
+    /// on.
     pub(crate) fn are_many(&self) -> bool {
         self.0.len() > MANY
     }

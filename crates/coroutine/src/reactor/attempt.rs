@@ -17,7 +17,8 @@
 //! open file (a listener inherited by another process, say) could see one `EAGAIN`; and one that
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
-//! nothing is set and nothing is asked first. A socket that knows this of itself is not even locked.
+//! nothing is set and nothing is asked first. A socket that knows this of itself is not even
+//! locked.
 //!
 //! A connection that sends a file keeps the flag: who sends one file sends the next, in parts, and
 //! to set it, to take it away and to agree about that with everybody who may do the same costs four

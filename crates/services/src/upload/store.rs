@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn every_length_is_stored_whole_with_its_hash_directly_or_not() {
         let bytes: Vec<u8> =
-            (0..3 * BLOCK_BYTES as u32 + 5).map(|at| (at * 31 >> 7) as u8).collect();
+            (0..3 * BLOCK_BYTES as u32 + 5).map(|at| ((at * 31) >> 7) as u8).collect();
         let lengths =
             [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, bytes.len()];
         let folders = [std::env::temp_dir(), "/dev/shm".into()];

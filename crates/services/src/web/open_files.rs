@@ -211,14 +211,15 @@ mod tests {
     fn whatever_happens_to_a_file_it_is_looked_up_anew() {
         let folder = Folder::new("changes");
         let other = folder.file("other", b"other");
-        let changes: [(&str, &dyn Fn(&Path)); 6] = [
+        type Change<'a> = &'a dyn Fn(&Path);
+        let changes: [(&str, Change<'_>); 6] = [
             ("written to", &|path| fs::write(path, "anew").unwrap()),
             ("cut short", &|path| drop(File::create(path).unwrap())),
             ("removed", &|path| fs::remove_file(path).unwrap()),
             ("renamed", &|path| fs::rename(path, path.with_extension("x")).unwrap()),
             ("replaced", &|path| fs::rename(&other, path).unwrap()),
             ("locked away", &|path| {
-                fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
             }),
         ];
         for (what, change) in changes {

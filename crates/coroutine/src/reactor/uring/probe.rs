@@ -2,8 +2,8 @@
 //!
 //! A ring can be refused (seccomp, `kernel.io_uring_disabled`, a limit), too old, or, in kernels
 //! that were patched and backported, there and wrong. So a ring is first asked for the operations
-//! it knows, and then carries a byte over a pair of sockets and cancels a receive, on the very thread
-//! that is to use it. That takes some tens of microseconds.
+//! it knows, and then carries a byte over a pair of sockets and cancels a receive, on the very
+//! thread that is to use it. That takes some tens of microseconds.
 //!
 //! It deliberately measures nothing: which driver is quicker was measured before.
 
