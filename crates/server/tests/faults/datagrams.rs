@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 use switchboard::socket::fault::{Call, inject};
 use switchboard::socket::{Family, Protocol, SockAddr, Type};
-use switchboard::{Connection, Engine, Guards, Server, Socket};
+use switchboard::{Connection, Engine, Guards, Socket};
 
 use crate::apart::{apart, skip};
 use crate::rude::{datagram_socket, place};
@@ -93,10 +93,7 @@ fn an_answer_that_cannot_be_sent_harms_nobody_else(engine: Engine) {
 /// Row 28: what an earlier answer came back with (`ECONNREFUSED`), and a shortage.
 fn an_error_of_the_socket_is_passed_over(engine: Engine) {
     apart(engine, || {
-        // One worker: another, woken for nothing a moment ago, may be about to make a call that was
-        // not to fail, and take the datagram by that.
-        let one = Server::new().with_engine(engine).with_workers(1);
-        let server = Serving::start(one, |server| server.bind("udp://127.0.0.1:0", back));
+        let server = serve(engine, "udp://127.0.0.1:0", Guards::default(), back);
         let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         client.connect(place(&server.address).as_inet().unwrap()).unwrap();
         for errno in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::NOBUFS, Errno::NOMEM] {
