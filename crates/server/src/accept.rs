@@ -113,12 +113,13 @@ impl Datagrams {
 
     /// The next datagram, taken from `socket` with others if none is left.
     fn next(&mut self, socket: &Socket) -> io::Result<(Vec<u8>, SockAddr)> {
-        if self.next == self.batch.len() {
+        if self.next >= self.batch.len() {
             if std::mem::take(&mut self.were_all) {
                 return Err(ErrorKind::WouldBlock.into());
             }
-            self.next = 0;
+            // A call that was not even made leaves in the batch what has been handed over.
             socket.recv_mmsg(&mut self.batch, Flags::NONE)?;
+            self.next = 0;
             self.were_all = self.batch.len() < self.batch.capacity();
         }
         let message = self.batch.message(self.next).ok_or(ErrorKind::WouldBlock)?;
