@@ -75,7 +75,7 @@ impl Uring {
             }
             return self.wait_for(core, me, target, operation, end);
         }
-        match attempt(target.fd, operation) {
+        match attempt(target, operation) {
             Ok(count) => {
                 core.scheduler.spend(me);
                 Ok(count)
@@ -139,7 +139,7 @@ impl Uring {
             } else {
                 self.wait_until(core, me, target, operation.interest(), end)?;
             }
-            match attempt(target.fd, operation) {
+            match attempt(target, operation) {
                 Ok(count) => {
                     core.scheduler.spend(me);
                     return Ok(count);
