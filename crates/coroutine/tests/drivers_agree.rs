@@ -4,12 +4,13 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use coroutine::{Driver, Settings, Worker, sleep, spawn, yield_now};
-use socket::seam::{Memory, Watch, wait_any};
+use socket::seam::{Memory, Patience, Watch, wait_any};
 use socket::{Deadline, Interest, Socket};
 use support::{Watchdog, listener, pair, tcp_pair};
 
@@ -189,6 +190,37 @@ fn a_socket_goes_round_all_drivers() {
     }
     assert_eq!(left.recv(&mut [0]).unwrap(), 0);
     round.join().unwrap();
+}
+
+#[test]
+fn a_file_that_is_non_blocking_is_waited_for_all_the_same() {
+    on_both(|| {
+        let (left, right) = tcp_pair();
+        let (listener, address) = listener();
+        for fd in [left.as_fd(), right.as_fd(), listener.as_fd()] {
+            rustix::io::ioctl_fionbio(fd, true).unwrap();
+        }
+        let client = spawn(move || {
+            let client =
+                Socket::new(socket::Family::INET, socket::Type::STREAM, Default::default())
+                    .unwrap();
+            client.connect(&address).unwrap();
+            for number in 0..20 {
+                let mut byte = [0];
+                assert_eq!(right.recv(&mut byte).unwrap(), 1);
+                assert_eq!(byte, [number]);
+                right.send_all(&byte).unwrap();
+            }
+        });
+        listener.accept().unwrap();
+        for number in 0..20 {
+            left.send_all(&[number]).unwrap();
+            let mut lent = None;
+            assert_eq!(left.recv_lent(&mut lent, Deadline::Never, Patience::Endless).unwrap(), 1);
+            assert_eq!(lent.unwrap()[0], number);
+        }
+        client.join().unwrap();
+    });
 }
 
 #[test]
