@@ -74,6 +74,8 @@ fn attempt_rarer(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Resul
 fn attempt_by_file(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     match operation {
         Operation::Connect { begun: true, .. } => operation.attempt(fd, Waiting::Refused),
+        // Its caller has seen to it.
+        Operation::SendFile { nonblocking: true, .. } => operation.attempt(fd, Waiting::Allowed),
         Operation::Accept { .. } if !is_nonblocking(fd)? => {
             // Asks; on a blocking file this alone could still wait, so the call itself is below.
             Operation::Ready(operation.interest()).attempt(fd, Waiting::Refused)?;

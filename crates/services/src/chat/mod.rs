@@ -231,7 +231,13 @@ fn take(member: &mut Member, line: &str) -> Next {
 fn deliver(lines: &Receiver<Line>, writer: &Writer) -> io::Result<()> {
     let mut batch = Vec::new();
     while let Ok(line) = lines.recv() {
-        let mut next = Some(line);
+        let mut next = lines.try_recv().ok();
+        if next.is_none() {
+            // The usual case: the line that all members share goes as it is.
+            writer.send(&line)?;
+            continue;
+        }
+        batch.extend_from_slice(&line);
         while let Some(line) = next {
             batch.extend_from_slice(&line);
             next = if batch.len() < BATCH_BYTES { lines.try_recv().ok() } else { None };

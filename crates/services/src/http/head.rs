@@ -85,6 +85,16 @@ impl<'b> Head<'b> {
         self.all(name).next().is_some()
     }
 
+    /// Whether it asks for all of something, whatever the client has of it: one look instead of one
+    /// for each field that could say otherwise.
+    pub(crate) fn is_unconditional(&self) -> bool {
+        let is_condition = |name: &str| {
+            let start = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("If-"));
+            start || name.eq_ignore_ascii_case("Range")
+        };
+        !self.fields.iter().any(|field| is_condition(field.name))
+    }
+
     /// The value of a field that stands there once and is text.
     pub(crate) fn text(&self, name: &str) -> Option<&'b str> {
         let mut values = self.all(name);
@@ -258,7 +268,11 @@ fn split_target<'b>(method: &str, target: &'b str) -> Result<(&'b str, Option<&'
 fn check_host(head: &Head<'_>) -> Result<(), Refusal> {
     let mut hosts = head.all("Host");
     let (first, second) = (hosts.next(), hosts.next());
-    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+    let is_host = |byte: &u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']' => true,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+        byte => byte.is_ascii_alphanumeric(),
+    };
     match (first, second) {
         (None, _) if head.is_1_0 => Ok(()),
         (None, _) => Err(bad("The request does not say which host it is for.")),

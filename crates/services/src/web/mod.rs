@@ -234,6 +234,10 @@ fn redirect(head: &Head<'_>, exchange: &mut Exchange<'_>, path: &LocalPath) -> i
 
 /// Answers with a file: all, a part, or that the client has it already.
 fn send_file(head: &Head<'_>, exchange: &mut Exchange<'_>, file: &OpenFile) -> io::Result<()> {
+    if head.is_unconditional() {
+        let response = Response::of_lines(Status::Ok, file.content_fields());
+        return exchange.send_file(response, &file.file, 0..file.size);
+    }
     match file.validator.verdict(head) {
         Verdict::NotModified => {
             let response = Response::of_lines(Status::NotModified, file.state_fields());

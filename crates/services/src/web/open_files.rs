@@ -36,7 +36,7 @@ const FOUND: Duration = Duration::from_secs(1);
 /// How old the last change must be: a tick of any file system's clock.
 const SETTLED: Duration = Duration::from_secs(2);
 /// The largest file that is kept open.
-const KEPT_BYTES: u64 = 256 * 1024;
+const KEPT_BYTES: u64 = 1024 * 1024;
 /// How many are kept open at most, of this many descriptors, and in any case.
 const SHARE: u64 = 16;
 const MOST: u64 = 1024;
@@ -58,6 +58,8 @@ pub(super) struct OpenFile {
 pub(super) struct OpenFiles {
     kept: Mutex<HashMap<Box<str>, Kept>>,
     most: usize,
+    /// [`SETTLED`], unless a test has no time for that.
+    settled: Duration,
 }
 
 #[derive(Debug)]
@@ -93,12 +95,12 @@ impl OpenFile {
         &self.fields
     }
 
-    /// Whether a later change would show.
-    fn is_settled(&self) -> bool {
+    /// Whether it has been as it is for so long, so that a later change shows.
+    fn is_settled(&self, since: Duration) -> bool {
         let (seconds, _) = self.changed;
-        let since = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        let age = SystemTime::now().duration_since(since);
-        self.validator.is_strong() && age.is_ok_and(|age| age > SETTLED)
+        let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let age = SystemTime::now().duration_since(changed);
+        self.validator.is_strong() && age.is_ok_and(|age| age > since)
     }
 
     /// Whether it is what it was, and still somewhere.
@@ -115,7 +117,7 @@ impl OpenFiles {
     pub(super) fn new() -> OpenFiles {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let most = usize::try_from((descriptors / SHARE).min(MOST)).unwrap_or(0);
-        OpenFiles { kept: Mutex::default(), most }
+        OpenFiles { kept: Mutex::default(), most, settled: SETTLED }
     }
 
     /// The file that the path of a request led to, if that is certain enough.
@@ -132,7 +134,7 @@ impl OpenFiles {
     pub(super) fn keep(&self, path: &str, file: &Arc<OpenFile>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if file.size > KEPT_BYTES || !file.is_settled() {
+        if file.size > KEPT_BYTES || !file.is_settled(self.settled) {
             kept.remove(path);
             return;
         }
@@ -148,5 +150,125 @@ impl OpenFiles {
     /// Closes all: somebody needs descriptors.
     pub(super) fn close(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// A folder of its own, gone with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let name = format!("switchboard-open-{name}-{}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            Folder(folder)
+        }
+
+        /// A file changed an hour ago, as far as its content goes.
+        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, bytes).unwrap();
+            let file = File::options().append(true).open(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn opened(path: &Path) -> Arc<OpenFile> {
+        let file = File::open(path).unwrap();
+        let stat = fstat(&file).unwrap();
+        Arc::new(OpenFile::new(file, &stat, "text/plain"))
+    }
+
+    fn keeping(most: usize) -> OpenFiles {
+        OpenFiles { kept: Mutex::default(), most, settled: Duration::ZERO }
+    }
+
+    /// Until the file system's clock has moved on, so that a change would show.
+    fn settle(path: &Path) {
+        let probe = path.with_extension("probe");
+        fs::write(&probe, "").unwrap();
+        while opened(&probe).changed <= opened(path).changed {
+            fs::write(&probe, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn whatever_happens_to_a_file_it_is_looked_up_anew() {
+        let folder = Folder::new("changes");
+        let other = folder.file("other", b"other");
+        let changes: [(&str, &dyn Fn(&Path)); 6] = [
+            ("written to", &|path| fs::write(path, "anew").unwrap()),
+            ("cut short", &|path| drop(File::create(path).unwrap())),
+            ("removed", &|path| fs::remove_file(path).unwrap()),
+            ("renamed", &|path| fs::rename(path, path.with_extension("x")).unwrap()),
+            ("replaced", &|path| fs::rename(&other, path).unwrap()),
+            ("locked away", &|path| {
+                fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            }),
+        ];
+        for (what, change) in changes {
+            let path = folder.file("a", b"hello");
+            settle(&path);
+            let files = keeping(8);
+            files.keep("/a", &opened(&path));
+            assert_eq!(files.find("/a").expect(what).size, 5);
+            assert!(files.find("/b").is_none());
+            change(&path);
+            assert!(files.find("/a").is_none(), "{what}");
+            drop(fs::remove_file(&path));
+        }
+    }
+
+    #[test]
+    fn the_way_to_a_file_is_believed_for_a_second() {
+        let folder = Folder::new("way");
+        let path = folder.file("a", b"hello");
+        settle(&path);
+        let files = keeping(8);
+        files.keep("/a", &opened(&path));
+        assert!(files.find("/a").is_some());
+        files.kept.lock().unwrap().get_mut("/a").unwrap().found -= FOUND;
+        assert!(files.find("/a").is_none());
+    }
+
+    #[test]
+    fn what_is_fresh_or_large_is_not_kept_and_no_more_than_may_be() {
+        let folder = Folder::new("bounds");
+        let (small, large) = (folder.file("a", b"a"), folder.file("b", &[0; 1024 * 1024 + 1]));
+        settle(&large);
+        let files = keeping(2);
+        files.keep("/large", &opened(&large));
+        assert!(files.find("/large").is_none());
+        let fresh = OpenFiles { settled: SETTLED, ..keeping(2) };
+        fresh.keep("/a", &opened(&small));
+        assert!(fresh.find("/a").is_none());
+
+        settle(&small);
+        for name in ["/1", "/2", "/3"] {
+            files.keep(name, &opened(&small));
+        }
+        assert!(files.find("/1").is_some() && files.find("/2").is_some());
+        assert!(files.find("/3").is_none());
+        // Who has not been asked for in a second makes way.
+        files.kept.lock().unwrap().get_mut("/1").unwrap().found -= FOUND;
+        files.keep("/3", &opened(&small));
+        assert!(files.find("/1").is_none() && files.find("/3").is_some());
+        files.close();
+        assert!(files.find("/3").is_none());
     }
 }
