@@ -81,12 +81,14 @@ fn attempt_rarer(target: Target<'_>, operation: &mut Operation<'_>) -> io::Resul
 fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     let fd = target.fd;
     match operation {
+        Operation::Connect { begun: true, .. } => operation.attempt(fd, Waiting::Refused),
+        // Its caller has seen to it.
+        Operation::SendFile { nonblocking: true, .. } => operation.attempt(fd, Waiting::Allowed),
         // Asked again, since it is everybody's: one who takes it away at this very moment is the
         // foreign program above.
         _ if target.is_nonblocking() && is_nonblocking(fd)? => {
             operation.attempt(fd, Waiting::Allowed)
         }
-        Operation::Connect { begun: true, .. } => operation.attempt(target.fd, Waiting::Refused),
         Operation::Accept { .. } if !is_nonblocking(fd)? => {
             // Asks; on a blocking file this alone could still wait, so the call itself is below.
             Operation::Ready(operation.interest()).attempt(fd, Waiting::Refused)?;
