@@ -137,7 +137,7 @@ fn one_byte_wakes_thousands_and_one_of_them_gets_it() {
                 spawn(move || {
                     let memory = Memory::default();
                     let mut watch = [Watch {
-                        target: memory.target(std::os::fd::AsFd::as_fd(&*right)),
+                        target: memory.target(right.as_fd()),
                         interest: Interest::READ,
                         ready: false,
                     }];
