@@ -8,7 +8,7 @@
 //! |---|---|
 //! | accept | asked by `poll(2)` first; then with the flag set for the one call |
 //! | connect (stream) | with the flag set for the one call |
-//! | sendfile, splice into a socket | with the flag set for good |
+//! | sendfile, splice into a socket | with the flag set for the one call |
 //! | splice out of a socket | asked by `poll(2)` first |
 //!
 //! Setting it is under a lock of the process, chosen by the file's inode, so that two workers never
@@ -19,11 +19,6 @@
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
 //! nothing is set and nothing is asked first. A socket that knows this of itself is not even
 //! locked.
-//!
-//! A connection that sends a file keeps the flag: who sends one file sends the next, in parts, and
-//! to set it, to take it away and to agree about that with everybody who may do the same costs four
-//! calls for each part. Nothing here minds. A program that is given such a connection afterwards,
-//! as its standard output say, takes the flag away if it does.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.
@@ -91,12 +86,6 @@ fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Res
             // Asks; on a blocking file this alone could still wait, so the call itself is below.
             Operation::Ready(operation.interest()).attempt(fd, Waiting::Refused)?;
             without_blocking(fd, operation)
-        }
-        Operation::SendFile { .. } | Operation::SpliceOut { .. } => {
-            if !is_nonblocking(fd)? {
-                ioctl_fionbio(fd, true)?;
-            }
-            operation.attempt(fd, Waiting::Allowed)
         }
         _ => without_blocking(fd, operation),
     }

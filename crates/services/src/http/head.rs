@@ -268,7 +268,11 @@ fn split_target<'b>(method: &str, target: &'b str) -> Result<(&'b str, Option<&'
 fn check_host(head: &Head<'_>) -> Result<(), Refusal> {
     let mut hosts = head.all("Host");
     let (first, second) = (hosts.next(), hosts.next());
-    let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+    let is_host = |byte: &u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']' => true,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+        byte => byte.is_ascii_alphanumeric(),
+    };
     match (first, second) {
         (None, _) if head.is_1_0 => Ok(()),
         (None, _) => Err(bad("The request does not say which host it is for.")),
