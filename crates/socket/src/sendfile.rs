@@ -13,7 +13,6 @@ use crate::deadline::Deadline;
 use crate::kinds::Type;
 use crate::seam::{self, Operation};
 use crate::socket::Socket;
-use crate::sys::{call, descriptor};
 
 /// How many bytes one `sendfile` is asked for without a time limit. More is hardly faster, and a
 /// driver that serves others has its turn after each.
@@ -91,10 +90,9 @@ impl Socket {
     /// is neither used nor moved. For who sends a file in turns, each with a deadline of its own;
     /// [`sendfile`](Socket::sendfile) sends all of it, of any kind of file.
     ///
-    /// In a coroutine the descriptor is non-blocking (`O_NONBLOCK`) from then on, which saves four
-    /// system calls for each turn. Nothing here minds, but a program that it is given to might; and
-    /// whoever sends files of a copy of it by [`sendfile`](Socket::sendfile) on another thread
-    /// meanwhile would take that away again.
+    /// In a coroutine the descriptor is non-blocking (`O_NONBLOCK`) from then on, which saves the
+    /// driver four system calls for each turn. Nothing here minds; a program that is given it
+    /// afterwards, as its standard output say, might.
     ///
     /// # Errors
     /// As [`send`](Socket::send), and what reading the file says. `EINVAL` for a file that cannot
@@ -118,11 +116,11 @@ impl Socket {
         count: usize,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        let (count, nonblocking) = (count.min(block(deadline)), seam::is_driven());
-        if nonblocking && !descriptor::is_nonblocking(self.as_fd())? {
-            call::set_nonblocking(self.as_fd(), true)?;
+        if seam::is_driven() {
+            self.keep_nonblocking()?;
         }
-        let mut operation = Operation::SendFile { file: file.as_fd(), offset, count, nonblocking };
+        let count = count.min(block(deadline));
+        let mut operation = Operation::SendFile { file: file.as_fd(), offset, count };
         seam::perform(self.target(), &mut operation, deadline)
     }
 }
@@ -158,8 +156,7 @@ impl Sending<'_> {
         let most = block(self.deadline);
         while self.left > 0 {
             let (offset, count) = (self.place(), self.at_most(most));
-            let file = self.file.as_fd();
-            let mut operation = Operation::SendFile { file, offset, count, nonblocking: false };
+            let mut operation = Operation::SendFile { file: self.file.as_fd(), offset, count };
             match seam::perform(self.socket.target(), &mut operation, self.deadline)? {
                 0 => break,
                 count => self.advance(count),

@@ -332,6 +332,16 @@ impl Socket {
         Ok(())
     }
 
+    /// Makes the descriptor non-blocking and leaves the limit as it is: for drivers, which wait by
+    /// other means than the kernel's.
+    pub(crate) fn keep_nonblocking(&self) -> io::Result<()> {
+        if !self.memory.nonblocking.load(Relaxed) {
+            call::set_nonblocking(self.as_fd(), true)?;
+            self.memory.nonblocking.store(true, Relaxed);
+        }
+        Ok(())
+    }
+
     /// The limit of [`set_timeout`](Socket::set_timeout); zero: non-blocking.
     #[must_use]
     #[doc(alias = "gettimeout")]
