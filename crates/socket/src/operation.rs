@@ -83,9 +83,6 @@ pub enum Operation<'a> {
         offset: u64,
         /// How many at most; the answer may be less. Zero is the end of the file.
         count: usize,
-        /// Whether the socket's descriptor is non-blocking for good, so that a driver need not see
-        /// to it.
-        nonblocking: bool,
     },
     /// `splice(2)`: from the socket into a pipe, which must be empty.
     SpliceIn {
@@ -188,7 +185,7 @@ impl Operation<'_> {
             Operation::SendMsg(message) => message.attempt(fd, wait | libc::MSG_NOSIGNAL),
             Operation::RecvMmsg { batch, flags } => batch.attempt(fd, *flags | wait),
             Operation::SendMmsg(batch) => batch.attempt(fd, wait | libc::MSG_NOSIGNAL),
-            Operation::SendFile { file, offset, count, .. } => {
+            Operation::SendFile { file, offset, count } => {
                 transfer::sendfile(fd, *file, *offset, *count)
             }
             Operation::SpliceIn { pipe, count } => {
