@@ -91,7 +91,7 @@ impl Socket {
     /// [`sendfile`](Socket::sendfile) sends all of it, of any kind of file.
     ///
     /// In a coroutine the descriptor is non-blocking (`O_NONBLOCK`) from then on, which saves the
-    /// driver four system calls for each turn. Nothing here minds; a program that is given it
+    /// driver three system calls for each turn. Nothing here minds; a program that is given it
     /// afterwards, as its standard output say, might.
     ///
     /// # Errors
