@@ -45,7 +45,10 @@ pub(crate) fn run(
         let missing = ("all".to_owned(), "not installed: valgrind".to_owned());
         return report.skipped("instructions", &place, &[missing]).map(|()| true);
     }
-    let Lineup { able, unable, .. } = peers::lineup(contestants, Service::Echo, CONNECTIONS);
+    let Lineup { able, mut unable, .. } = peers::lineup(contestants, Service::Echo, CONNECTIONS);
+    let (able, others): (Vec<_>, Vec<_>) = able.into_iter().partition(|(name, _)| is_countable(name));
+    let why = "callgrind knows no io_uring and no processes that come and go".to_owned();
+    unable.extend(others.into_iter().map(|(name, _)| (name, why.clone())));
     row("contestant", &["instructions", "to first"], "");
     let (mut all, mut first) = (true, None);
     for (name, program) in able {
@@ -71,6 +74,12 @@ pub(crate) fn run(
     }
     report.skipped("instructions", &place, &unable)?;
     Ok(all)
+}
+
+/// Whether callgrind can count it: one process, on epoll or on threads.
+fn is_countable(name: &str) -> bool {
+    let cannot = ["uring", "monoio", "compio", "processes"];
+    !cannot.iter().any(|part| name.contains(part))
 }
 
 fn valgrind_runs() -> bool {
