@@ -46,7 +46,8 @@ pub(crate) fn run(
         return report.skipped("instructions", &place, &[missing]).map(|()| true);
     }
     let Lineup { able, mut unable, .. } = peers::lineup(contestants, Service::Echo, CONNECTIONS);
-    let (able, others): (Vec<_>, Vec<_>) = able.into_iter().partition(|(name, _)| is_countable(name));
+    let (able, others): (Vec<_>, Vec<_>) =
+        able.into_iter().partition(|(name, _)| is_countable(name));
     let why = "callgrind knows no io_uring and no processes that come and go".to_owned();
     unable.extend(others.into_iter().map(|(name, _)| (name, why.clone())));
     row("contestant", &["instructions", "to first"], "");
