@@ -16,17 +16,21 @@ fn terminal(port: u16, script: &[&str]) -> Option<String> {
 #[test]
 fn lines_are_sent_and_answers_are_shown_until_the_end_of_input() {
     let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
-    // Typed with a mistake that is taken back. An empty line prompts again and sends nothing.
+    // Typed with a mistake that is taken back. An empty line prompts again and sends nothing. An
+    // answer comes above the prompt, or before there is one again: what is looked for is in both.
+    // What was typed without a mistake stands there twice, typed and answered.
     let script = [
         ">>: ",
         "hix\\x7f\\r",
-        "\\x1b[Khi\\r\\n",
+        "hi\\r\\n",
         "\\r",
         ">>: ",
         "  \\r",
         ">>: ",
         "you\\r",
-        "\\x1b[Kyou\\r\\n",
+        "you\\r\\n",
+        "",
+        "you\\r\\n",
         "\\x04",
     ];
     let Some(said) = terminal(server.port(), &script) else { return };
