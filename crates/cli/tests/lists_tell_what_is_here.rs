@@ -113,7 +113,33 @@ fn completions_know_every_command() {
             assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), expected, "{words}");
         }
     }
+    if has("zsh") {
+        let script = text(&["completions", "zsh"]);
+        let output = run(Command::new("zsh").arg("-fn"), script.as_bytes());
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", told(&output));
+    }
     assert_eq!(said(&["completions", "tcsh"]).status.code(), Some(2));
+}
+
+#[test]
+fn fish_completes_with_what_each_word_means() {
+    if !has("fish") {
+        return;
+    }
+    let script = text(&["completions", "fish"]);
+    for (words, expected) in [
+        ("switchboard ser", &["serve\tServe one service", "services\tList the services"][..]),
+        ("switchboard serve ec", &["echo\tany bytes come back"]),
+        ("switchboard serve echo --engine c", &["coroutines"]),
+    ] {
+        let asked = format!("{script}\ncomplete -C '{words}'\n");
+        let output = run(Command::new("fish").arg("--no-config"), asked.as_bytes());
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(shown.lines().count(), expected.len(), "{words}: {}", told(&output));
+        for (shown, expected) in shown.lines().zip(expected) {
+            assert!(shown.starts_with(expected), "{words}: {}", told(&output));
+        }
+    }
 }
 
 #[test]
