@@ -17,22 +17,19 @@ fn terminal(port: u16, script: &[&str]) -> Option<String> {
 fn lines_are_sent_and_answers_are_shown_until_the_end_of_input() {
     let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
     // Typed with a mistake that is taken back. An empty line prompts again and sends nothing. An
-    // answer comes above the prompt, or before there is one again: what is looked for is in both.
-    // What was typed without a mistake stands there twice, typed and answered.
+    // answer comes above the prompt, or before there is one again: in both, one follows it, and
+    // only then is the next line typed. What was typed without a mistake stands there twice.
     let script = [
-        ">>: ",
-        "hix\\x7f\\r",
-        "hi\\r\\n",
-        "\\r",
-        ">>: ",
-        "  \\r",
-        ">>: ",
-        "you\\r",
-        "you\\r\\n",
-        "",
-        "you\\r\\n",
-        "\\x04",
+        (">>: ", "hix\\x7f\\r"),
+        ("hi\\r\\n", ""),
+        (">>: ", "\\r"),
+        (">>: ", "  \\r"),
+        (">>: ", "you\\r"),
+        ("you\\r\\n", ""),
+        ("you\\r\\n", ""),
+        (">>: ", "\\x04"),
     ];
+    let script: Vec<_> = script.into_iter().flat_map(<[_; 2]>::from).collect();
     let Some(said) = terminal(server.port(), &script) else { return };
     assert!(said.starts_with("ended 0\nterminal restored\n"), "{said}");
     let line = server.err.wait_for("close");
