@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 
 use support::{Client, ask, on_every_engine, read_all};
-use switchboard::{Connection, Control, Counters, Engine, Event, Server};
+use switchboard::{Connection, Control, Counters, Engine, Event, Guards, Server};
 
 on_every_engine! {
     numbers_are_exact_under_concurrency
@@ -35,7 +35,10 @@ fn sum(control: &Control) -> Counters {
 
 fn numbers_are_exact_under_concurrency(engine: Engine) {
     const EACH: u64 = 40;
-    let mut server = Server::new().with_engine(engine).with_signals(false);
+    // A process that has answered, and has yet to end, counts for its address.
+    let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+    let server = Server::new().with_engine(engine).with_signals(false);
+    let mut server = server.with_guards(guards);
     server.bind_all(&["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"], echo).unwrap();
     let addresses = server.addresses();
     let (control, server) = serving(server);
