@@ -66,7 +66,8 @@ fn serve() -> Command {
             "Without a service it is the board: every service on loopback, on its default port \
              or on the next free one. Sockets that a service manager passes (LISTEN_FDS) are \
              served in their place, by the service's name, and the manager is told when all is \
-             ready (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone.\n\
+             ready (NOTIFY_SOCKET). SIGHUP reloads, or ends the server if its terminal has gone. \
+             SIGQUIT (Ctrl-\\) has it say what each connection is doing, and go on.\n\
              \nExample: switchboard serve\n         \
              switchboard serve echo --engine serial\n         \
              switchboard serve web ~/site 8080 --lan",

@@ -6,6 +6,7 @@
 //! | standard | and listening, workers, connections opened, closed and refused, the drain |
 //! | `-v` | and every message |
 //!
+//! What the server is doing is told at every level, since somebody has asked for it (SIGQUIT).
 //! One event is one write, so that lines of different threads never mix. Lines that a flood could
 //! multiply (refusals) are told at most once a second, with the number of those left out. Nobody
 //! has to read stderr; when the reader of the JSON has gone, the server ends.
@@ -15,7 +16,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use services::duration;
-use switchboard::{Control, Direction, Event, Summary, plain};
+use switchboard::{
+    Control, Described, Description, Direction, Doing, Event, OpenConnection, Summary,
+    WorkerDescription, plain,
+};
 
 use crate::json::Object;
 use crate::options::Global;
@@ -68,6 +72,7 @@ impl Log {
         let serious = matches!(
             event,
             Event::AcceptFailed { .. }
+                | Event::Described { .. }
                 | Event::Panicked { .. }
                 | Event::Reloaded { error: Some(_) }
                 | Event::NotifyFailed { .. }
@@ -86,6 +91,9 @@ impl Log {
             _ => 0,
         };
         if self.json {
+            if let Event::Described { description } = event {
+                return described(description).for_each(|object| self.json_line(object));
+            }
             if let Some(object) = object(event, left_out) {
                 self.json_line(object);
             }
@@ -154,6 +162,7 @@ impl Log {
                 let message = visible(message.as_bytes()).replace('\n', "\\n");
                 format!("{} {}: {message}", self.who(connection), paint.red("handler panicked"))
             }
+            Event::Described { description } => description.to_string(),
             Event::Reloaded { error: None } => "switchboard: reloaded".into(),
             Event::Reloaded { error: Some(error) } => {
                 format!("switchboard: reload: {}", plain(error))
@@ -277,6 +286,79 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
         Event::DrainEnded { cut } => Object::new("drain_ended").number("cut", count(*cut)),
         _ => return None,
     })
+}
+
+/// A description as JSON: what it says of the process, and a line for each connection, worker and
+/// coroutine.
+fn described(description: &Description) -> impl Iterator<Item = Object> {
+    let Description { process, counters, doing, .. } = description;
+    let states = Doing::ALL.map(|doing| doing.to_string());
+    let states = states.iter().map(String::as_str).zip(doing.iter().map(|count| *count as u64));
+    let engine = description.engine.map_or("none", |engine| engine.name());
+    let head = Object::new("described")
+        .number("pid", *process)
+        .text("engine", engine)
+        .truth("draining", description.draining)
+        .number("open", description.open() as u64)
+        .map("doing", states)
+        .number("children", description.children as u64)
+        .number("opened", counters.opened)
+        .number("closed", counters.closed)
+        .number("refused", counters.refused)
+        .number("timed_out", counters.timed_out)
+        .number("panicked", counters.panicked)
+        .number("cut", counters.cut);
+    let connections = description.connections.iter().map(|one| described_connection(*process, one));
+    let workers = description.workers.iter().enumerate();
+    let workers = workers.flat_map(|(number, worker)| described_worker(*process, number, worker));
+    [head].into_iter().chain(connections).chain(workers)
+}
+
+fn described_connection(process: u32, open: &OpenConnection) -> Object {
+    let object = Object::new("described_connection")
+        .number("pid", process)
+        .number("id", open.id)
+        .text("service", &open.service)
+        .text("peer", &open.peer.as_ref().map(ToString::to_string).unwrap_or_default())
+        .text("doing", &open.doing.to_string())
+        .number("open_us", open.open_for.as_micros());
+    let object = match open.left {
+        Some(left) => object.number("left_us", left.as_micros()),
+        None => object.null("left_us"),
+    };
+    match open.traffic {
+        Some(traffic) => object
+            .number("received_bytes", traffic.received)
+            .number("sent_bytes", traffic.sent)
+            .number("silent_us", traffic.silent_for.as_micros()),
+        None => object,
+    }
+}
+
+fn described_worker(
+    process: u32,
+    number: usize,
+    worker: &WorkerDescription,
+) -> impl Iterator<Item = Object> {
+    let object = Object::new("described_worker")
+        .number("pid", process)
+        .number("worker", number as u64)
+        .truth("answered", worker.answered)
+        .number("coroutines", worker.alive as u64);
+    let object = match &worker.held {
+        Some(held) => object.text("held_by", &held.name).number("held_us", held.since.as_micros()),
+        None => object,
+    };
+    let coroutine = move |one: &Described| {
+        Object::new("described_coroutine")
+            .number("pid", process)
+            .number("worker", number as u64)
+            .number("id", one.id)
+            .text("name", &one.name)
+            .text("waits_for", &one.waits_for.to_string())
+            .number("since_us", one.since.as_micros())
+    };
+    [object].into_iter().chain(worker.coroutines.iter().map(coroutine))
 }
 
 /// Lets one thing a second pass and counts the others.

@@ -70,7 +70,7 @@ pub use caller::{blocking, in_coroutine, is_cancelled, sleep, without_switching,
 pub use dormant::{Dormant, when_readable};
 pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};
-pub use list::{Described, list};
+pub use list::{Asked, Described, Listed, list};
 pub use reactor::choice::{Driven, Driver};
 pub use remote::{Held, Remote};
 pub use settings::{Ended, Settings};

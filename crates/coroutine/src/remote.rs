@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::list::Listed;
 use crate::mailbox::Mailbox;
 use crate::stack::slab::CHUNK;
+use crate::sync::Sender;
 
 /// What other threads want of a worker.
 pub(crate) enum Letter {
@@ -26,6 +28,8 @@ pub(crate) enum Letter {
     Cancel(u32, u32),
     /// Run this as a coroutine of this name.
     Spawn(String, Box<dyn FnOnce() + Send>),
+    /// Say which coroutines there are, so many at most.
+    List(usize, Sender<Listed>),
 }
 
 /// What a worker shares with all threads.

@@ -63,6 +63,19 @@ pub enum WaitsFor {
     Another,
 }
 
+impl fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitsFor::Turn => f.write_str("its turn"),
+            WaitsFor::Read(fd) => write!(f, "input from descriptor {fd}"),
+            WaitsFor::Write(fd) => write!(f, "room in descriptor {fd}"),
+            WaitsFor::Any(count) => write!(f, "one of {count} descriptors"),
+            WaitsFor::Time => f.write_str("its time"),
+            WaitsFor::Another => f.write_str("another coroutine or thread"),
+        }
+    }
+}
+
 /// Somebody has woken the coroutine by its `Wake`.
 pub(crate) const PERMIT: u32 = 1;
 /// Its deadline passed while it was parked.

@@ -31,6 +31,7 @@ use crate::blocking::Lease;
 use crate::clock::{self, Clock, Moment, NEVER, TICK};
 use crate::current;
 use crate::forced::drop_quietly;
+use crate::list::listed;
 use crate::memory::Stock;
 use crate::reactor::choice::Driven;
 use crate::reactor::{Reactor, SIZES, Sizes};
@@ -423,6 +424,10 @@ impl Core {
                 }
                 Letter::Cancel(number, generation) => self.scheduler.cancel(number, generation),
                 Letter::Spawn(_, body) if self.phase.get() > Phase::Returned => drop_body(body),
+                Letter::List(most, asker) => {
+                    // Whoever asked may have given up.
+                    let _ = asker.try_send(listed(self, most));
+                }
                 Letter::Spawn(name, body) => self.backlog.borrow_mut().push_back((name, body)),
             }
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use socket::Address;
 
+use crate::description::Description;
 use crate::event::Counters;
 use crate::switches::Switches;
 
@@ -53,12 +54,37 @@ impl Control {
         self.switches.counters()
     }
 
+    /// What the server is doing: each open connection and each coroutine, as far as
+    /// [`Description::MOST`], and for how many more there is no room. SIGQUIT tells the same as an
+    /// [`Event::Described`](crate::Event::Described).
+    ///
+    /// It is of this process: with [`with_prefork`](crate::Server::with_prefork) the connections
+    /// are those of the workers, which tell of them on SIGQUIT only. In a process that was forked
+    /// for a connection it has the numbers and nothing else.
+    ///
+    /// Connections go on meanwhile. It takes some milliseconds for a hundred thousand connections,
+    /// and a second when a handler keeps its worker from answering.
+    ///
+    /// ```
+    /// use switchboard::{Connection, Server};
+    ///
+    /// let mut server = Server::new();
+    /// server.bind("127.0.0.1:0", |_: &mut Connection| Ok(()))?;
+    /// let said = server.control().describe().to_string();
+    /// assert!(said.contains("serves nobody itself"));
+    /// # switchboard::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        self.switches.describe()
+    }
+
     /// What each listener has counted so far, in the order of binding; a listener that is closed
     /// keeps its numbers. Each number is exact, and a connection counts as closed only after it
     /// counts as opened; numbers of different connections may be of different moments.
     #[must_use]
     pub fn listeners(&self) -> Vec<ListenerCounters> {
-        let counted = self.switches.listeners().clone();
+        let counted = self.switches.known().listeners.clone();
         let told = counted.iter().map(|one| ListenerCounters {
             address: one.address.clone(),
             service: one.service.clone(),

@@ -1,5 +1,5 @@
-//! What the drain watch does besides watching: the reload on SIGHUP, and the sign of life that a
-//! service manager asks for.
+//! What the drain watch does besides watching: the reload on SIGHUP, the description on SIGQUIT,
+//! and the sign of life that a service manager asks for.
 //!
 //! It runs in the watch's patrol, so a reload hook that takes its time holds up the deadlines of
 //! connections for as long. That is on purpose: a hook that hangs stops the signs of life too, and
@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use socket::Deadline;
-use socket::signal::{HangUps, hang_ups};
+use socket::signal::{Notices, hang_ups, quits};
 
 use crate::caught::caught;
 use crate::event::Event;
@@ -24,7 +24,8 @@ pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 /// See the head of this file.
 pub(crate) struct Duties {
-    reload: Option<(HangUps, RefCell<Hook>)>,
+    reload: Option<(Notices, RefCell<Hook>)>,
+    quits: Option<Notices>,
     /// How often to give a sign of life.
     watchdog: Option<Duration>,
     /// When the next one is due.
@@ -34,20 +35,27 @@ pub(crate) struct Duties {
 impl Duties {
     /// None at all.
     pub(crate) fn none() -> Duties {
-        Duties { reload: None, watchdog: None, due: Cell::new(Instant::now()) }
+        Duties { reload: None, quits: None, watchdog: None, due: Cell::new(Instant::now()) }
     }
 
-    pub(crate) fn new(hook: Option<Hook>, watchdog: Option<Duration>) -> io::Result<Duties> {
+    /// `signals`: whether the server takes those that concern it.
+    pub(crate) fn new(
+        signals: bool,
+        hook: Option<Hook>,
+        watchdog: Option<Duration>,
+    ) -> io::Result<Duties> {
         let reload = match hook {
             Some(hook) => Some((hang_ups()?, RefCell::new(hook))),
             None => None,
         };
-        Ok(Duties { reload, watchdog, ..Duties::none() })
+        let quits = if signals { quits()? } else { None };
+        Ok(Duties { reload, quits, watchdog, ..Duties::none() })
     }
 
     /// Readable when there is something to do before [`due`](Duties::due).
-    pub(crate) fn came(&self) -> Option<BorrowedFd<'_>> {
-        self.reload.as_ref().map(|(hang_ups, _)| hang_ups.came())
+    pub(crate) fn came(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let reload = self.reload.iter().map(|(hang_ups, _)| hang_ups.came());
+        reload.chain(self.quits.iter().map(Notices::came))
     }
 
     /// When there is something to do.
@@ -66,6 +74,11 @@ impl Duties {
             drop(changing);
             running.tell(&Event::Reloaded { error: outcome.err().as_ref() });
             running.notify("READY=1");
+        }
+        if let Some(quits) = &self.quits
+            && quits.take()?
+        {
+            running.tell(&Event::Described { description: &running.switches.describe() });
         }
         if let Some(interval) = self.watchdog
             && Instant::now() >= self.due.get()

@@ -15,6 +15,7 @@ use std::time::Duration;
 use socket::process::{Exit, SharedWords};
 use socket::{Address, SockAddr};
 
+use crate::description::Description;
 use crate::engine::Engine;
 use crate::error::{is_disconnect, plain};
 
@@ -98,6 +99,12 @@ pub enum Event<'a> {
     WorkerFellBack {
         /// Why.
         why: &'a str,
+    },
+    /// Somebody asked by SIGQUIT what the server is doing. Told once by each process that has
+    /// connections, see [`with_signals`](crate::Server::with_signals).
+    Described {
+        /// It.
+        description: &'a Description,
     },
     /// The hook of [`with_reload`](crate::Server::with_reload) has run.
     Reloaded {
@@ -421,6 +428,7 @@ pub(crate) fn to_stderr(event: &Event<'_>) {
         Event::Stalled { handler, elapsed } => {
             eprintln!("{handler}: has kept its worker for {elapsed:.1?}");
         }
+        Event::Described { description } => eprintln!("{description}"),
         Event::WorkerFellBack { why } => eprintln!("a worker runs on epoll (io_uring: {why})"),
         Event::AcceptFailed { address, error, .. } => {
             eprintln!("accept {address}: {}", plain(error));

@@ -28,6 +28,7 @@
 //! | [`Engine`] | what runs the handlers |
 //! | [`Guards`] | every limit, its default and its reason |
 //! | [`Event`], [`Counters`] | everything that happens |
+//! | [`Description`] | what it is doing at this moment |
 //! | [`activation`] | sockets that a service manager has opened for us |
 //! | [`Error`] | what went wrong: operation, address, cause, remedy |
 //!
@@ -42,6 +43,9 @@ mod atomic;
 mod caught;
 mod connection;
 mod control;
+mod describe;
+mod description;
+mod description_record;
 mod drain;
 mod duties;
 mod engine;
@@ -73,6 +77,8 @@ pub use connection::{Answer, Connection, Writer};
 pub use control::{Control, ListenerCounters};
 pub use coroutine::sync;
 pub use coroutine::{Builder, JoinHandle, blocking, is_cancel, sleep, spawn, without_switching};
+pub use coroutine::{Described, Held, WaitsFor};
+pub use description::{Description, Doing, OpenConnection, Traffic, WorkerDescription};
 pub use engine::Engine;
 pub use error::{Error, Result, plain};
 pub use event::{CloseReason, Counters, Direction, Event, Refusal, Summary};

@@ -60,7 +60,8 @@ impl Server {
         let alone = supervisor.is_none();
         let notify = if alone { Notify::of_environment() } else { Notify::none() };
         let running = self.running(notify, supervisor)?;
-        let duties = Duties::new(self.reload.take(), running.notify.watchdog())
+        let (hook, watchdog) = (self.reload.take(), running.notify.watchdog());
+        let duties = Duties::new(signals.is_some(), hook, watchdog)
             .map_err(|error| Error::io("take signals", error))?;
         let ended = Arc::new(Latch::default());
         prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
@@ -175,7 +176,10 @@ impl Server {
             self.message_events,
             notify,
         );
-        running.map(Arc::new).map_err(|error| Error::io("prepare to serve", error))
+        let running = running.map_err(|error| Error::io("prepare to serve", error))?;
+        let running = Arc::new(running);
+        self.switches.known().begin(&running);
+        Ok(running)
     }
 
     fn serving(

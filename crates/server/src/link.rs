@@ -23,7 +23,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use socket::process::SharedWords;
 use socket::{Deadline, Interest, Poll, Socket, poll};
 
-use crate::waiting::{self, Ending, WORKING, Waiting};
+use crate::description::Doing;
+use crate::waiting::{self, Ending, NEVER, WORKING, Waiting};
 
 /// An open connection, shared by its handler and whoever may end it.
 #[derive(Debug)]
@@ -153,6 +154,19 @@ impl Link {
         if let Some(seen) = waiting::any(self.word()) {
             self.end(seen, ending);
         }
+    }
+
+    /// What its handler does, and until when it waits, if it does and there is an end to that.
+    pub(crate) fn doing(&self) -> (Doing, Option<u64>) {
+        let (state, until) = waiting::glance(self.word());
+        let doing = match state {
+            WORKING => Doing::Working,
+            state if state == Waiting::Reading as u64 => Doing::Reading,
+            state if state == Waiting::Between as u64 => Doing::Between,
+            _ => Doing::Ending,
+        };
+        let waits = matches!(doing, Doing::Reading | Doing::Between) && until != NEVER;
+        (doing, waits.then_some(until))
     }
 
     /// Ends the wait that `seen` stands for, unless it is over already.

@@ -206,9 +206,9 @@ impl Listener {
         let kind = socket.kind()?;
         let bound = Arc::new(Bound { _path: path, socket });
         let datagrams = (kind == Type::DGRAM).then(|| Arc::clone(&bound));
-        let (mut listeners, tally) = (switches.listeners(), Arc::<Tally>::default());
-        let index = listeners.len();
-        listeners.push(Counted {
+        let (mut known, tally) = (switches.known(), Arc::<Tally>::default());
+        let index = known.listeners.len();
+        known.listeners.push(Counted {
             address: address.clone(),
             service: service.name().to_owned(),
             tally: Arc::clone(&tally),

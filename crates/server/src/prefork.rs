@@ -19,6 +19,7 @@
 //!   that dies of its connections is replaced for ever: whoever can crash it cannot stop the
 //!   server.
 //! * **SIGHUP** runs the reload hook here, for the workers to come, and in each worker.
+//! * **SIGQUIT** is passed on to each worker, which tells what it is doing; so does this process.
 //! * **Threads** of the `coroutines` engine are shared out: without
 //!   [`with_workers`](crate::Server::with_workers) each worker process has its share of the cores.
 //! * **Limits**: each worker has its share of the limit of connections and of a limit per address
@@ -36,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use socket::process::{Child, Exit, Fork};
 use socket::seam::{Memory, Watch, wait_any};
-use socket::signal::{HangUps, StopSignals, hang_ups, stop_signals};
+use socket::signal::{Notices, StopSignals, hang_ups, quits, sent_quits, stop_signals};
 use socket::{Deadline, Interest};
 
 use crate::caught::caught;
@@ -61,6 +62,7 @@ const MOST_DEATHS: u32 = 5;
 /// How much longer than its own drain a worker may take before it is killed.
 const MARGIN: Duration = Duration::from_secs(2);
 const SIGHUP: i32 = 1;
+const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 
 /// Serves by `count` workers until asked to stop.
@@ -72,6 +74,10 @@ pub(crate) fn supervise(server: &mut Server, signals: Option<StopSignals>, count
         Some(_) => Some(hang_ups().map_err(|error| Error::io("take signals", error))?),
         None => None,
     };
+    let quits = match signals {
+        Some(_) => quits().map_err(|error| Error::io("take signals", error))?,
+        None => None,
+    };
     let notify = Notify::of_environment();
     let mut supervisor = Supervisor {
         switches: Arc::clone(&server.switches),
@@ -81,6 +87,8 @@ pub(crate) fn supervise(server: &mut Server, signals: Option<StopSignals>, count
         server,
         signals,
         hang_ups,
+        quits,
+        passed_on: sent_quits(),
         memories: Default::default(),
         sign_of_life: notify.watchdog().map(|_| Instant::now()),
         notify,
@@ -101,7 +109,10 @@ pub(crate) fn supervise(server: &mut Server, signals: Option<StopSignals>, count
 struct Supervisor<'a> {
     server: &'a mut Server,
     signals: Option<StopSignals>,
-    hang_ups: Option<HangUps>,
+    hang_ups: Option<Notices>,
+    quits: Option<Notices>,
+    /// How many of them have been passed on.
+    passed_on: u32,
     notify: Notify,
     /// When the next one is due, if a service manager wants any.
     sign_of_life: Option<Instant>,
@@ -110,7 +121,7 @@ struct Supervisor<'a> {
     switches: Arc<Switches>,
     teller: Teller,
     /// What drivers know of the latches and the signals.
-    memories: [Memory; 5],
+    memories: [Memory; 6],
     phase: Phase,
     /// When to kill what is left.
     kill: Option<Instant>,
@@ -178,6 +189,7 @@ impl Supervisor<'_> {
             let ready = self.wait().map_err(|error| Error::io("wait for workers", error))?;
             self.obey();
             self.reload();
+            self.describe();
             self.show_life();
             self.attend(&ready);
             if self.kill.is_some_and(|moment| moment <= Instant::now()) {
@@ -231,11 +243,11 @@ impl Supervisor<'_> {
         let (server, count) = (&mut *self.server, self.seats.len());
         let children = &self.switches.children;
         // Nobody reads the numbers behind a lock that would stay locked in the child.
-        let mut listeners = Some(self.switches.listeners());
+        let mut known = Some(self.switches.known());
         // Counted before anybody can hear of it.
         children.fetch_add(1, SeqCst);
         let child = fork.run(|| {
-            listeners.take();
+            known.take();
             work(server, Arc::clone(&reporter), count)
         });
         let child = child.inspect_err(|_| {
@@ -247,7 +259,7 @@ impl Supervisor<'_> {
     /// Waits for the request to stop, or to hurry, for workers, and for the next moment to do
     /// something by itself. Answers which of the workers' watches were ready.
     fn wait(&self) -> io::Result<Vec<bool>> {
-        let [stop, now, asked, again, came] = &self.memories;
+        let [stop, now, asked, again, came, quit] = &self.memories;
         let watch = |target, phase| {
             let interest = if self.phase < phase { Interest::READ } else { Interest::NONE };
             Watch { target, interest, ready: false }
@@ -262,6 +274,10 @@ impl Supervisor<'_> {
         }
         if let Some(hang_ups) = &self.hang_ups {
             watches.push(watch(came.target(hang_ups.came()), Phase::Draining));
+        }
+        if let Some(quits) = &self.quits {
+            let target = quit.target(quits.came());
+            watches.push(Watch { target, interest: Interest::READ, ready: false });
         }
         let first = watches.len();
         watches.extend(self.seats.iter().flat_map(Seat::watches));
@@ -358,11 +374,27 @@ impl Supervisor<'_> {
         let message = notify::reloading();
         let outcome = caught(hook).map_err(io::Error::from).flatten();
         self.tell_manager(&message);
-        let workers = self.seats.iter().filter_map(|seat| seat.worker.as_ref());
-        // Only one that has ended cannot be told.
-        workers.for_each(|worker| drop(worker.child.kill(SIGHUP)));
+        self.pass_on(SIGHUP);
         self.teller.tell(&Event::Reloaded { error: outcome.err().as_ref() });
         self.tell_manager("READY=1");
+    }
+
+    /// Tells what there is to tell of this process, and has the workers tell of themselves, unless
+    /// they have heard it from the terminal.
+    fn describe(&mut self) {
+        if self.quits.as_ref().is_some_and(|one| one.take().unwrap_or(false)) {
+            self.teller.tell(&Event::Described { description: &self.switches.describe() });
+            let sent = sent_quits();
+            if std::mem::replace(&mut self.passed_on, sent) != sent {
+                self.pass_on(SIGQUIT);
+            }
+        }
+    }
+
+    fn pass_on(&self, signal: i32) {
+        let workers = self.seats.iter().filter_map(|seat| seat.worker.as_ref());
+        // Only one that has ended cannot be told.
+        workers.for_each(|worker| drop(worker.child.kill(signal)));
     }
 
     /// Gives the service manager its sign of life, if it is time.

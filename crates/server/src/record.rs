@@ -21,7 +21,7 @@ use crate::event::{CloseReason, Direction, Event, Refusal, Summary};
 /// Room for any record: two texts, an address and a few integers.
 pub(crate) const RECORD_BYTES: usize = 16 * 1024;
 /// The most of any text that is sent: longer than what a panic or an error has to say.
-const TEXT_BYTES: usize = 4096;
+pub(crate) const TEXT_BYTES: usize = 4096;
 
 /// An event as its parent reads it.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(crate) enum Reported {
     AcceptFailed { address: Address, error: io::Error, pause: Option<Duration> },
     Stalled { handler: String, elapsed: Duration },
     FellBack(String),
+    Described { piece: Vec<u8>, last: bool },
     Reloaded(io::Error),
     Failed(String),
 }
@@ -48,6 +49,7 @@ const STALLED: u8 = 7;
 const FAILED: u8 = 8;
 const RELOADED: u8 = 9;
 const FELL_BACK: u8 = 10;
+pub(crate) const DESCRIBED: u8 = 11;
 
 /// The record of an event; `None` for one that is not reported.
 pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
@@ -81,6 +83,8 @@ pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
         Event::Reloaded { error: Some(error) } => Record::new(RELOADED).error(error),
         // The supervisor's own hook has run too, and that is told.
         Event::Reloaded { error: None } => return None,
+        // Longer than a record: `description_record.rs`.
+        Event::Described { .. } => return None,
         // What only the parent can know.
         Event::Listening { .. }
         | Event::NotifyFailed { .. }
@@ -126,6 +130,9 @@ impl Reported {
             },
             STALLED => Reported::Stalled { handler: from.text()?, elapsed: from.duration()? },
             FELL_BACK => Reported::FellBack(from.text()?),
+            DESCRIBED => {
+                Reported::Described { last: from.integer()? != 0, piece: from.bytes()?.to_vec() }
+            }
             RELOADED => Reported::Reloaded(from.error()?),
             FAILED => Reported::Failed(from.text()?),
             _ => return None,
@@ -171,30 +178,31 @@ const HANDLER_FAILED: u64 = 8;
 const OVER_LIMIT: u64 = 9;
 
 /// A record being written.
-struct Record(Vec<u8>);
+#[derive(Default)]
+pub(crate) struct Record(pub(crate) Vec<u8>);
 
 impl Record {
-    fn new(kind: u8) -> Record {
+    pub(crate) fn new(kind: u8) -> Record {
         Record(vec![kind])
     }
 
-    fn integer(mut self, value: u64) -> Record {
+    pub(crate) fn integer(mut self, value: u64) -> Record {
         self.0.extend_from_slice(&value.to_ne_bytes());
         self
     }
 
-    fn text(self, text: &[u8]) -> Record {
+    pub(crate) fn text(self, text: &[u8]) -> Record {
         let text = &text[..text.len().min(TEXT_BYTES)];
         let mut record = self.integer(text.len() as u64);
         record.0.extend_from_slice(text);
         record
     }
 
-    fn duration(self, value: Duration) -> Record {
+    pub(crate) fn duration(self, value: Duration) -> Record {
         self.integer(value.as_secs()).integer(value.subsec_nanos().into())
     }
 
-    fn option<T>(self, value: Option<T>, write: impl Fn(Record, T) -> Record) -> Record {
+    pub(crate) fn option<T>(self, value: Option<T>, write: impl Fn(Record, T) -> Record) -> Record {
         match value {
             None => self.integer(0),
             Some(value) => write(self.integer(1), value),
@@ -259,16 +267,16 @@ fn kept(name: &str) -> &'static str {
 }
 
 /// A record being read.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl Reader<'_> {
-    fn integer(&mut self) -> Option<u64> {
+    pub(crate) fn integer(&mut self) -> Option<u64> {
         let (value, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u64::from_ne_bytes(*value))
     }
 
-    fn size(&mut self) -> Option<usize> {
+    pub(crate) fn size(&mut self) -> Option<usize> {
         self.integer()?.try_into().ok()
     }
 
@@ -277,14 +285,14 @@ impl Reader<'_> {
         i32::try_from(self.integer()?.cast_signed()).ok()
     }
 
-    fn bytes(&mut self) -> Option<&[u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&[u8]> {
         let length = self.size()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(bytes)
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(crate) fn text(&mut self) -> Option<String> {
         // A cut may have gone through a letter.
         self.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
@@ -294,12 +302,12 @@ impl Reader<'_> {
         self.text().map(|name| kept(&name))
     }
 
-    fn duration(&mut self) -> Option<Duration> {
+    pub(crate) fn duration(&mut self) -> Option<Duration> {
         let (seconds, nanos) = (self.integer()?, self.integer()?);
         Some(Duration::new(seconds, nanos.try_into().ok()?))
     }
 
-    fn option<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    pub(crate) fn option<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.integer()? == 0 { Some(None) } else { read(self).map(Some) }
     }
 

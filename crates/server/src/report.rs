@@ -24,6 +24,7 @@ use std::time::Instant;
 use socket::seam::Watch;
 use socket::{Deadline, Family, Interest, Socket, Type};
 
+use crate::description_record::{Pieces, records};
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Summary};
 use crate::record::{RECORD_BYTES, Reported, failed, record};
@@ -35,6 +36,7 @@ pub(crate) fn channel() -> io::Result<(Reporter, Reports)> {
     let reports = Reports {
         socket: parent,
         open: HashMap::new(),
+        pieces: Pieces::default(),
         ended: false,
         has_opened: false,
         cut: 0,
@@ -51,8 +53,11 @@ pub(crate) struct Reporter {
 impl Reporter {
     /// Tells the parent. Waits while it is behind, so that nothing is lost.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Some(record) = record(event) {
-            self.send(&record);
+        match event {
+            Event::Described { description } => {
+                records(description).for_each(|record| self.send(&record));
+            }
+            event => record(event).iter().for_each(|record| self.send(record)),
         }
     }
 
@@ -78,6 +83,7 @@ impl AsFd for Reporter {
 pub(crate) struct Reports {
     socket: Socket,
     open: HashMap<u64, (Summary, Instant)>,
+    pieces: Pieces,
     /// Whether there will be no more.
     ended: bool,
     has_opened: bool,
@@ -141,6 +147,11 @@ impl Reports {
             Reported::AcceptFailed { address, error, pause } => {
                 let (address, error) = (&address, &error);
                 teller.tell(&Event::AcceptFailed { address, error, pause });
+            }
+            Reported::Described { piece, last } => {
+                if let Some(description) = &self.pieces.add(&piece, last) {
+                    teller.tell(&Event::Described { description });
+                }
             }
             Reported::FellBack(why) => teller.tell(&Event::WorkerFellBack { why: &why }),
             Reported::Stalled { handler, elapsed } => {

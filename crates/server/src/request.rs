@@ -39,7 +39,7 @@ impl Request {
         peer: SockAddr,
         packet: Option<Vec<u8>>,
     ) -> Option<Request> {
-        let (id, place) = running.admit(place, &peer, socket);
+        let (id, place) = running.admit(place, site.index, &peer, socket);
         let service = Arc::clone(&site.name);
         let summary =
             Summary { id, listener: site.index, service, peer, datagram: packet.is_some() };

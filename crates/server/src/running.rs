@@ -22,6 +22,8 @@ use socket::process::SharedWords;
 use socket::{SockAddr, Socket, coarse_time};
 
 use crate::atomic::Lock;
+use crate::describe::{Open, select};
+use crate::description::Doing;
 use crate::engine::Engine;
 use crate::event::{Event, Refusal};
 use crate::guards::Guards;
@@ -112,7 +114,7 @@ const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_s
 /// What is open.
 #[derive(Default)]
 struct Registry {
-    links: HashMap<u64, Arc<Link>>,
+    links: HashMap<u64, Open>,
     /// Slots of links that are over, and how many have ever been used.
     free_slots: Vec<usize>,
     used_slots: usize,
@@ -198,11 +200,13 @@ impl Running {
         }
     }
 
-    /// Gives a connection from `peer` its place, or says why it gets none. `socket` is `None` for
-    /// a datagram. A refused socket is closed by being dropped.
+    /// Gives a connection from `peer` its place, or says why it gets none. `listener`: the index of
+    /// the one it came to. `socket` is `None` for a datagram. A refused socket is closed by being
+    /// dropped.
     pub(crate) fn admit(
         self: &Arc<Self>,
         reservation: Reservation,
+        listener: usize,
         peer: &SockAddr,
         socket: Option<Socket>,
     ) -> (u64, Result<Place, Refusal>) {
@@ -219,7 +223,8 @@ impl Running {
             *count += 1;
         }
         let link = Arc::new(Link::new(socket, registry.slot(&self.words)));
-        registry.links.insert(id, Arc::clone(&link));
+        let open = Open { link: Arc::clone(&link), listener, since: now() };
+        registry.links.insert(id, open);
         reservation.keep();
         self.places.take();
         self.patrol.opened();
@@ -238,26 +243,39 @@ impl Running {
     pub(crate) fn begin_drain(&self) -> Vec<(Arc<Link>, u64)> {
         self.words[DRAINING].store(1, SeqCst);
         let registry = self.registry.lock();
-        let between = |link: &Arc<Link>| Some((Arc::clone(link), link.between()?));
+        let between = |open: &Open| Some((Arc::clone(&open.link), open.link.between()?));
         registry.links.values().filter_map(between).collect()
     }
 
     /// Calls time: connections that wait for their peer fail in their reads from now on.
     pub(crate) fn call_time(&self) {
         self.words[TIME_CALLED].store(1, SeqCst);
-        self.registry.lock().links.values().for_each(|link| link.end_waiting(Ending::LetGo));
+        self.registry.lock().links.values().for_each(|open| open.link.end_waiting(Ending::LetGo));
     }
 
     /// Ends the waiting of connections that have waited for longer than they may.
     pub(crate) fn expire(&self) {
         let now = now();
-        self.registry.lock().links.values().for_each(|link| link.end_overdue(now));
+        self.registry.lock().links.values().for_each(|open| open.link.end_overdue(now));
     }
 
     /// Has the patrol look at a worker.
     pub(crate) fn watch_worker(&self, remote: Remote) {
         let watched = Watched { remote, told: false };
         self.workers.lock().push(watched);
+    }
+
+    /// Its workers.
+    pub(crate) fn remotes(&self) -> Vec<Remote> {
+        self.workers.lock().iter().map(|watched| watched.remote.clone()).collect()
+    }
+
+    /// How many connections do what, and `most` of them, with their numbers.
+    pub(crate) fn most_interesting(
+        &self,
+        most: usize,
+    ) -> ([usize; Doing::ALL.len()], Vec<(u64, Open)>) {
+        select(self.registry.lock().links.iter(), most)
     }
 
     /// Tells of handlers that hold up their workers.
@@ -297,7 +315,7 @@ impl Running {
     pub(crate) fn cut_all(&self) -> usize {
         self.words[TIME_CALLED].store(1, SeqCst);
         let registry = self.registry.lock();
-        registry.links.values().for_each(|link| link.cut());
+        registry.links.values().for_each(|open| open.link.cut());
         self.cut.set();
         registry.links.len()
     }

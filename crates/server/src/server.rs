@@ -134,7 +134,11 @@ impl Server {
     }
 
     /// Whether SIGTERM and SIGINT stop the server: the first lets connections finish, the second
-    /// cuts them off, a third ends the process as if nobody had taken the signal. Default yes.
+    /// cuts them off, a third ends the process as if nobody had taken the signal; and SIGQUIT
+    /// (Ctrl-\\) has it tell what it is doing, as an [`Event::Described`], and go on. Default yes.
+    ///
+    /// They belong to the whole process and are taken when it begins to serve, for good. SIGQUIT is
+    /// left to a handler that the program has for it; [`Control::describe`] tells the same.
     #[must_use]
     pub fn with_signals(mut self, on: bool) -> Server {
         self.signals = on;
@@ -282,13 +286,13 @@ impl Server {
         service: impl Service,
     ) -> Result<&mut Server> {
         let service: Arc<dyn Service> = Arc::new(service);
-        let (bound, counted) = (self.listeners.len(), self.switches.listeners().len());
+        let (bound, counted) = (self.listeners.len(), self.switches.known().listeners.len());
         for address in addresses {
             match self.listener(address, Arc::clone(&service)) {
                 Ok(listener) => self.listeners.push(listener),
                 Err(error) => {
                     self.close_from(bound);
-                    self.switches.listeners().truncate(counted);
+                    self.switches.known().listeners.truncate(counted);
                     return Err(error);
                 }
             }

@@ -4,13 +4,14 @@
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use socket::Address;
 use socket::process::SharedWords;
 
 use crate::event::{Counters, Tally};
 use crate::latch::Latch;
+use crate::running::Running;
 
 /// Lives from `Server::new` on, and as long as anybody has a `Control`.
 #[derive(Debug, Default)]
@@ -25,8 +26,31 @@ pub(crate) struct Switches {
     requests: AtomicU64,
     /// The same for forked processes too.
     shared: OnceLock<SharedWords>,
+    /// What others ask for.
+    known: Mutex<Known>,
+}
+
+/// What is known of a server from outside. Held while a process is forked, so that no child finds
+/// it locked.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
     /// The numbers so far.
-    listeners: Mutex<Vec<Counted>>,
+    pub(crate) listeners: Vec<Counted>,
+    /// The server, while it runs, and the process in which it does.
+    running: Weak<Running>,
+    process: u32,
+}
+
+impl Known {
+    /// The server runs, in this process.
+    pub(crate) fn begin(&mut self, running: &Arc<Running>) {
+        (self.running, self.process) = (Arc::downgrade(running), std::process::id());
+    }
+
+    /// The server, if it runs in this process.
+    pub(crate) fn running_here(&self) -> Option<Arc<Running>> {
+        self.running.upgrade().filter(|_| self.process == std::process::id())
+    }
 }
 
 /// A listener in its server's list of numbers, where it stays when it is closed.
@@ -38,19 +62,19 @@ pub(crate) struct Counted {
 }
 
 impl Switches {
-    /// The listeners, in the order of binding.
-    pub(crate) fn listeners(&self) -> MutexGuard<'_, Vec<Counted>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Its listeners in the order of binding, and how it runs.
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The numbers of all listeners together.
     pub(crate) fn counters(&self) -> Counters {
-        self.listeners().iter().map(|listener| listener.tally.snapshot()).sum()
+        self.known().listeners.iter().map(|listener| listener.tally.snapshot()).sum()
     }
 
     /// That all listeners are served, for a service manager.
     pub(crate) fn ready(&self) -> String {
-        let listeners = self.listeners();
+        let listeners = &self.known().listeners;
         let first = listeners.first().map(|one| one.address.to_string()).unwrap_or_default();
         let more = match listeners.len().saturating_sub(1) {
             0 => String::new(),
@@ -74,6 +98,6 @@ impl Switches {
             words[0].store(self.requests.load(Relaxed), Relaxed);
             let _ = self.shared.set(words);
         }
-        self.listeners().iter().try_for_each(|listener| listener.tally.share())
+        self.known().listeners.iter().try_for_each(|listener| listener.tally.share())
     }
 }

@@ -29,7 +29,8 @@ impl Teller {
         subscriber: Subscriber,
         supervisor: Option<Arc<Reporter>>,
     ) -> Teller {
-        let tallies = switches.listeners().iter().map(|one| Arc::clone(&one.tally)).collect();
+        let known = switches.known();
+        let tallies = known.listeners.iter().map(|one| Arc::clone(&one.tally)).collect();
         Teller { subscriber, tallies, supervisor, parent: OnceLock::new() }
     }
 

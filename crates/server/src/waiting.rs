@@ -86,6 +86,13 @@ pub(crate) fn overdue(word: &AtomicU64, now: u64) -> Option<u64> {
     any(word).filter(|seen| seen >> STATE_BITS <= now)
 }
 
+/// What was last said in the word: the number of its state, [`WORKING`] or one of the above, and
+/// until when a wait may last. For whoever only looks.
+pub(crate) fn glance(word: &AtomicU64) -> (u64, u64) {
+    let seen = word.load(SeqCst);
+    (seen & STATE, seen >> STATE_BITS)
+}
+
 /// Ends the wait that `seen` stands for; false if it is over already.
 pub(crate) fn end(word: &AtomicU64, seen: u64, ending: Ending) -> bool {
     let ended = seen & !STATE | ending as u64;

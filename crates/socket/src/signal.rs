@@ -1,5 +1,5 @@
-//! Signals as descriptors: what a server needs in order to stop cleanly, and to read its settings
-//! again.
+//! Signals as descriptors: what a server needs in order to stop cleanly, to read its settings
+//! again, and to say what it is doing.
 //!
 //! A signal handler may do next to nothing, so this one only writes to a descriptor. Everybody who
 //! polls that descriptor sees it readable, and since nobody ever reads it, it stays so: a signal
@@ -10,11 +10,12 @@
 //!                       the next:  again()  becomes readable for good   "stop at once"
 //!                       a third of the same kind ends the process, as if nobody had taken it
 //!   SIGHUP ───────────► each:      came()   becomes readable until take()  "read it all again"
+//!   SIGQUIT ──────────► each:      came()   the same                       "what are you doing?"
 //! ```
-//! SIGHUP can come any number of times, and several servers may want to know, each on its own: so
-//! one descriptor is written to and never read, and everybody watches it through an edge-triggered
-//! `epoll(7)` of their own, which forgets when it is told to, without taking anything away from
-//! the others.
+//! The last two can come any number of times, and several servers may want to know, each on its
+//! own: so for each kind one descriptor is written to and never read, and everybody watches it
+//! through an edge-triggered `epoll(7)` of their own, which forgets when it is told to, without
+//! taking anything away from the others.
 //!
 //! A mask is inherited through every exec, so a program may be started with these signals blocked
 //! by somebody who never knew; the thread that begins to take them lets them through.
@@ -34,7 +35,8 @@ use crate::sys::signal::{self, Handlers};
 pub struct StopSignals(&'static Handlers);
 
 static HANDLERS: OnceLock<Handlers> = OnceLock::new();
-static TOLD: OnceLock<OwnedFd> = OnceLock::new();
+static HUNG_UP: OnceLock<OwnedFd> = OnceLock::new();
+static QUIT: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Begins to take SIGTERM and SIGINT for the whole process, instead of dying of them, and unblocks
 /// them in the calling thread. Later calls answer the same descriptors.
@@ -52,9 +54,9 @@ pub fn stop_signals() -> io::Result<StopSignals> {
     Ok(StopSignals(handlers))
 }
 
-/// The requests to read settings again, as one who waits for them sees them: each has its own.
+/// The signals of one kind that came, as one who waits for them sees them: each has its own.
 #[derive(Debug)]
-pub struct HangUps(OwnedFd);
+pub struct Notices(OwnedFd);
 
 /// Begins to take SIGHUP for the whole process, instead of dying of it, and unblocks it in the
 /// calling thread. Each answer tells of those that come after the call.
@@ -64,20 +66,46 @@ pub struct HangUps(OwnedFd);
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE` out of descriptors.
-pub fn hang_ups() -> io::Result<HangUps> {
+pub fn hang_ups() -> io::Result<Notices> {
     let _one_at_a_time = lock();
-    let told = match TOLD.get() {
-        Some(told) => told,
+    let told = told(&HUNG_UP)?;
+    signal::install_hang_up(told)?;
+    Notices::of(told)
+}
+
+/// The same for SIGQUIT (Ctrl-\\ at a terminal), which would end the process with a core dump; also
+/// where it was ignored, as a shell does for what it starts in the background. `None`: the program
+/// has a handler of its own for it, which stays.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` out of descriptors.
+pub fn quits() -> io::Result<Option<Notices>> {
+    let _one_at_a_time = lock();
+    if signal::is_foreign_quit()? {
+        return Ok(None);
+    }
+    let told = told(&QUIT)?;
+    signal::install_quit(told)?;
+    Notices::of(told).map(Some)
+}
+
+/// How many of the SIGQUITs that this process has taken were sent to it by a process. The others
+/// came from its terminal, which tells every process of the group by itself: only one that was sent
+/// needs to be passed on to children.
+#[must_use]
+pub fn sent_quits() -> u32 {
+    signal::sent_quits()
+}
+
+/// The descriptor that is written to, made once.
+fn told(place: &'static OnceLock<OwnedFd>) -> io::Result<&'static OwnedFd> {
+    match place.get() {
+        Some(told) => Ok(told),
         None => {
             let told = signal::eventfd()?;
-            TOLD.get_or_init(|| told)
+            Ok(place.get_or_init(|| told))
         }
-    };
-    signal::install_hang_up(told)?;
-    let mine = HangUps(signal::edge_of(told.as_fd())?);
-    // What came before is not this one's.
-    mine.take()?;
-    Ok(mine)
+    }
 }
 
 fn lock() -> impl Sized {
@@ -98,7 +126,7 @@ pub fn interrupt_calls_by_sigusr1() -> io::Result<()> {
 /// Makes the signals of a forked child its own. `stop`: SIGTERM is a request to stop, to it alone.
 pub(crate) fn renew(stop: bool) -> io::Result<()> {
     let handlers = HANDLERS.get().map(|handlers| [&handlers.first, &handlers.second]);
-    signal::renew(handlers.into_iter().flatten().chain(TOLD.get()))?;
+    signal::renew(handlers.into_iter().flatten().chain(HUNG_UP.get()).chain(QUIT.get()))?;
     if stop {
         stop_signals()?;
         signal::take_sigterm()?;
@@ -132,8 +160,16 @@ impl StopSignals {
     }
 }
 
-impl HangUps {
-    /// Readable from a SIGHUP on, until [`take`](HangUps::take) is called.
+impl Notices {
+    /// Those that come from now on.
+    fn of(told: &OwnedFd) -> io::Result<Notices> {
+        let mine = Notices(signal::edge_of(told.as_fd())?);
+        // What came before is not this one's.
+        mine.take()?;
+        Ok(mine)
+    }
+
+    /// Readable from a signal on, until [`take`](Notices::take) is called.
     #[must_use]
     pub fn came(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -151,6 +151,11 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
+    /// Its number, as it prints.
+    pub(crate) fn child_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }

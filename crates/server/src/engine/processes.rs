@@ -149,14 +149,14 @@ impl Forking {
         // No hook is half way through changing what the child will see, and nobody reads the
         // numbers behind a lock that would stay locked there.
         let changing = self.running.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut listeners = Some(self.running.switches.listeners());
+        let mut known = Some(self.running.switches.known());
         // Counted before anybody can hear of it.
         children.fetch_add(1, SeqCst);
         let child = Fork::new()
             .with_socket(&*reporter)
             .ending_with_parent(socket, self.running.guards.grace)
             .run(|| {
-                listeners.take();
+                known.take();
                 request().run_for(Arc::clone(&reporter));
                 0
             });

@@ -20,9 +20,10 @@
 //!   not [given](Fork::with_socket) is found closed by its peer. Its number stays taken, so what
 //!   holds it cannot meet another file there. Everything else it inherits: standard input, output
 //!   and error, files, pipes, datagram sockets.
-//! * **Signals.** SIGINT, SIGTERM and SIGHUP are left to the parent, which hears a Ctrl-C too;
-//!   unless the child has [stop signals of its own](Fork::with_stop_signals). SIGPIPE is ignored,
-//!   SIGCHLD as usual. What the parent polls ([`crate::signal`]) is never written to by a child.
+//! * **Signals.** SIGINT, SIGTERM, SIGHUP and SIGQUIT are left to the parent, which hears a Ctrl-C
+//!   too; unless the child has [stop signals of its own](Fork::with_stop_signals). SIGPIPE is
+//!   ignored, SIGCHLD as usual. What the parent polls ([`crate::signal`]) is never written to by a
+//!   child.
 //! * **Locks.** A thread of the parent that holds a lock is not in the child to open it again. The
 //!   C library sees to its own (memory, names), and a fork to those of std's standard output and
 //!   error and of a panic being printed: a child may allocate, print and panic. A lock of the

@@ -30,6 +30,8 @@ static FIRST_FD: AtomicI32 = AtomicI32::new(-1);
 static SECOND_FD: AtomicI32 = AtomicI32::new(-1);
 static FIRST_SIGNAL: AtomicI32 = AtomicI32::new(0);
 static HANG_UP_FD: AtomicI32 = AtomicI32::new(-1);
+static QUIT_FD: AtomicI32 = AtomicI32::new(-1);
+static SENT_QUITS: AtomicU32 = AtomicU32::new(0);
 
 /// The number of the first signal that came.
 pub(crate) fn first_signal() -> Option<i32> {
@@ -72,6 +74,30 @@ pub(crate) fn install_hang_up(told: &'static OwnedFd) -> io::Result<()> {
     let_through(&[libc::SIGHUP])
 }
 
+/// Whether SIGQUIT has a handler that is none of ours.
+pub(crate) fn is_foreign_quit() -> io::Result<bool> {
+    // SAFETY: all-zero bytes are a valid `sigaction`: integers, an empty mask and a null restorer.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: sets nothing, and there is room for the answer.
+    check(unsafe { libc::sigaction(libc::SIGQUIT, ptr::null(), &raw mut now) })?;
+    let ours = [on_quit as *const () as usize, nothing as *const () as usize];
+    let known = [libc::SIG_DFL, libc::SIG_IGN].into_iter().chain(ours);
+    Ok(!known.into_iter().any(|known| known == now.sa_sigaction))
+}
+
+/// Takes SIGQUIT: each one is written to `told`.
+pub(crate) fn install_quit(told: &'static OwnedFd) -> io::Result<()> {
+    QUIT_FD.store(told.as_raw_fd(), SeqCst);
+    let handler = on_quit as *const () as libc::sighandler_t;
+    act(libc::SIGQUIT, handler, libc::SA_RESTART | libc::SA_SIGINFO)?;
+    let_through(&[libc::SIGQUIT])
+}
+
+/// How many SIGQUITs were sent by a process.
+pub(crate) fn sent_quits() -> u32 {
+    SENT_QUITS.load(SeqCst)
+}
+
 fn take(signal: i32) -> io::Result<()> {
     handle(signal, on_signal, libc::SA_RESTART)
 }
@@ -108,6 +134,9 @@ pub(crate) fn renew<'a>(told: impl Iterator<Item = &'a OwnedFd>) -> io::Result<(
     leave_to_parent(libc::SIGINT)?;
     leave_to_parent(libc::SIGTERM)?;
     leave_to_parent(libc::SIGHUP)?;
+    if !is_foreign_quit()? {
+        leave_to_parent(libc::SIGQUIT)?;
+    }
     FIRST_SIGNAL.store(0, SeqCst);
     for fd in told {
         replace(fd.as_raw_fd(), eventfd()?.as_fd())?;
@@ -207,6 +236,16 @@ extern "C" fn on_hang_up(_: i32) {
     keeping_errno(|| tell(&HANG_UP_FD));
 }
 
+extern "C" fn on_quit(_: i32, details: *const libc::siginfo_t, _: *const libc::c_void) {
+    // SAFETY: the kernel passes a valid `siginfo_t` to a handler with `SA_SIGINFO`.
+    let code = unsafe { (*details).si_code };
+    // The terminal's are the kernel's.
+    if code != libc::SI_KERNEL {
+        SENT_QUITS.fetch_add(1, SeqCst);
+    }
+    keeping_errno(|| tell(&QUIT_FD));
+}
+
 /// Makes the eventfd readable.
 fn tell(fd: &AtomicI32) {
     let one = 1_u64.to_ne_bytes();
@@ -255,4 +294,22 @@ pub(crate) fn take_edge(edge: BorrowedFd<'_>) -> io::Result<bool> {
     // SAFETY: there is room for the one event that is asked for, and it outlives the call.
     let count = check(unsafe { libc::epoll_wait(edge.as_raw_fd(), &raw mut event, 1, 0) })?;
     Ok(count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_of_somebody_else_is_seen() {
+        extern "C" fn theirs(_: i32) {}
+        assert!(!is_foreign_quit().unwrap(), "the default is nobody's");
+        handle(libc::SIGQUIT, theirs, 0).unwrap();
+        assert!(is_foreign_quit().unwrap());
+        act(libc::SIGQUIT, libc::SIG_IGN, 0).unwrap();
+        assert!(!is_foreign_quit().unwrap(), "to ignore it is no handler");
+        let told = Box::leak(Box::new(eventfd().unwrap()));
+        install_quit(told).unwrap();
+        assert!(!is_foreign_quit().unwrap(), "this one is ours");
+    }
 }
