@@ -53,6 +53,11 @@ pub(crate) trait Process {
         Vec::new()
     }
 
+    /// When to wait no longer: [`attend`](Process::attend) has something to do then.
+    fn due(&self) -> Deadline {
+        Deadline::Never
+    }
+
     /// Called after each wait, with those of the [watches](Process::watches) that were ready.
     fn attend(&mut self, ready: &[bool]) {
         let _ = ready;
@@ -186,6 +191,11 @@ impl AcceptLoop {
         })
     }
 
+    /// The door by which its requests come.
+    pub(crate) fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
+    }
+
     /// Accepts until the server is asked to stop, then takes what already waits, and closes the
     /// listeners. Each request is given to `process`, as [`Process::process`] has it.
     pub(crate) fn run(self, process: &mut dyn FnMut(Request) -> io::Result<()>) -> Result {
@@ -257,7 +267,8 @@ impl AcceptLoop {
         if armed && !held.is_empty() {
             return Ok(held);
         }
-        match self.wait_for_any(process, armed, deadline.earlier(limit)) {
+        let deadline = deadline.earlier(limit).earlier(process.due());
+        match self.wait_for_any(process, armed, deadline) {
             // To wait takes memory too. Without it there is only sleep.
             Err(error) if is_resource_limit(&error) => {
                 if let Some(entrance) = self.entrances.first().cloned() {
@@ -316,7 +327,7 @@ impl AcceptLoop {
     ) -> Result<bool> {
         let mut failures = 0;
         for taken in 0..most {
-            let Some(place) = self.running.reserve() else { return Ok(taken > 0) };
+            let Some(place) = self.running.reserve(&self.door) else { return Ok(taken > 0) };
             if self.running.is_time_called() {
                 return Ok(taken > 0);
             }

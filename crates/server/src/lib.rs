@@ -61,6 +61,7 @@ mod link;
 mod listener;
 mod notify;
 mod patrol;
+mod placement;
 mod places;
 mod prefork;
 mod record;

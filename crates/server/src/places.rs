@@ -14,6 +14,8 @@
 //! more, and whoever gives a place back looks for wishes after that, so that none sleeps beside a
 //! free place. The models try every order of these steps.
 //!
+//! A door also counts who came in by it, so that a worker knows its share.
+//!
 //! What it does not know: connections, addresses, time.
 
 use std::sync::Arc;
@@ -46,8 +48,27 @@ pub(crate) struct Places {
 pub(crate) struct Door {
     wants_room: AtomicBool,
     wants_close: AtomicBool,
+    /// Requests that came in here and are not finished.
+    inside: AtomicUsize,
     /// Set when there is what the loop had asked for, a free place or a close.
     pub(crate) room: Latch,
+}
+
+impl Door {
+    /// Counts a request that comes in here.
+    pub(crate) fn enter(&self) {
+        self.inside.fetch_add(1, SeqCst);
+    }
+
+    /// Counts it no more.
+    pub(crate) fn leave(&self) {
+        self.inside.fetch_sub(1, SeqCst);
+    }
+
+    /// How many came in here and are not finished.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(SeqCst)
+    }
 }
 
 impl Places {
@@ -120,6 +141,14 @@ impl Places {
         self.wants_room.store(true, SeqCst);
         // One may have closed before it could see the wish.
         self.open() < self.limit
+    }
+
+    /// How many came in by this door that matter to its share, if that is more than its share: all
+    /// of a few, three quarters of many.
+    pub(crate) fn excess(&self, door: &Door) -> Option<usize> {
+        let inside = door.inside();
+        let weight = inside - inside / 4;
+        (weight * self.accepting.load(SeqCst) > self.unfinished()).then_some(weight)
     }
 
     /// Asks to be woken by the next close, whether or not there is room: for a listener that rests

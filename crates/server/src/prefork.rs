@@ -23,8 +23,9 @@
 //! * **Threads** of the `coroutines` engine are shared out: without
 //!   [`with_workers`](crate::Server::with_workers) each worker process has its share of the cores.
 //! * **Limits**: each worker has its share of the limit of connections and of a limit per address
-//!   that was set, rounded up. Which worker accepts a connection is the kernel's choice, so an
-//!   address may be refused by one worker while another would still have had room.
+//!   that was set, rounded up. Which worker accepts a connection is chance (all wait, the first to
+//!   wake has it, and it is spread over the threads of that worker only), so an address may be
+//!   refused by one worker while another would still have had room.
 //!
 //! What it deliberately does not do: run anything of the user's but subscriber and hook; move
 //! connections between workers; replace all of them by a new program.

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use coroutine::Dormant;
+use coroutine::{Dormant, Remote};
 use socket::{Interest, SockAddr, Socket};
 
 use crate::caught::{Unwound, caught};
@@ -16,6 +16,7 @@ use crate::event::{Event, Refusal, Summary};
 use crate::handler::{Handler, Requests};
 use crate::link::Link;
 use crate::listener::Site;
+use crate::places::Door;
 use crate::report::Reporter;
 use crate::running::{Place, Reservation, Running};
 
@@ -80,6 +81,16 @@ impl Request {
     /// Its right to be open, kept while it runs in another process.
     pub(crate) fn into_place(self) -> Place {
         self.place
+    }
+
+    /// Has it count for a worker with fewer connections, if there is one, and says which.
+    pub(crate) fn spread(&mut self) -> Option<Remote> {
+        self.running.spread(&mut self.place)
+    }
+
+    /// Has it count at this door.
+    pub(crate) fn move_to(&mut self, door: Arc<Door>) {
+        self.place.move_to(door);
     }
 
     /// The connection that has the place.

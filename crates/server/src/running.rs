@@ -31,7 +31,7 @@ use crate::latch::Latch;
 use crate::link::{self, Link, Slot};
 use crate::notify::Notify;
 use crate::patrol::Patrol;
-use crate::places::Places;
+use crate::places::{Door, Places};
 use crate::switches::Switches;
 use crate::teller::Teller;
 use crate::waiting::{Ending, NEVER};
@@ -65,6 +65,9 @@ pub(crate) struct Running {
     pub(crate) one: OnceLock<One>,
 }
 
+/// How long a handler has kept its worker when others no longer count on that one.
+pub(crate) const HELD: Duration = Duration::from_millis(10);
+
 /// The places of [`Running::words`]: whether the server drains, whether time was called, and the
 /// shortest limit of any wait, in milliseconds; then, in a line of the cache of their own, the
 /// links.
@@ -85,6 +88,8 @@ pub(crate) enum One {
 /// A worker that a handler might keep from all others.
 struct Watched {
     remote: Remote,
+    /// By which its requests come.
+    door: Arc<Door>,
     /// Whether what holds it now has been told of.
     told: bool,
 }
@@ -127,6 +132,7 @@ pub(crate) struct Place {
     /// `None` once it has been given back.
     link: Option<Arc<Link>>,
     address: Option<IpAddr>,
+    door: Arc<Door>,
     running: Arc<Running>,
 }
 
@@ -176,9 +182,11 @@ impl Running {
         self.teller.tell(event);
     }
 
-    /// Keeps a place free for whatever comes next; `None` if all are taken.
-    pub(crate) fn reserve(self: &Arc<Self>) -> Option<Reservation> {
-        self.places.reserve().then(|| Reservation { running: Some(Arc::clone(self)) })
+    /// Keeps a place free for whatever comes next by this door; `None` if all are taken.
+    pub(crate) fn reserve(self: &Arc<Self>, door: &Arc<Door>) -> Option<Reservation> {
+        self.places
+            .reserve()
+            .then(|| Reservation { running: Some(Arc::clone(self)), door: Arc::clone(door) })
     }
 
     /// The number of the next connection, in the order of arrival.
@@ -225,11 +233,12 @@ impl Running {
         let link = Arc::new(Link::new(socket, registry.slot(&self.words)));
         let open = Open { link: Arc::clone(&link), listener, since: now() };
         registry.links.insert(id, open);
-        reservation.keep();
+        let door = reservation.keep();
         self.places.take();
+        door.enter();
         self.patrol.opened();
         drop(registry);
-        (id, Ok(Place { id, link: Some(link), address, running: Arc::clone(self) }))
+        (id, Ok(Place { id, link: Some(link), address, door, running: Arc::clone(self) }))
     }
 
     /// Whether the server takes no more connections.
@@ -259,9 +268,9 @@ impl Running {
         self.registry.lock().links.values().for_each(|open| open.link.end_overdue(now));
     }
 
-    /// Has the patrol look at a worker.
-    pub(crate) fn watch_worker(&self, remote: Remote) {
-        let watched = Watched { remote, told: false };
+    /// Has the patrol look at a worker, whose requests come by `door`.
+    pub(crate) fn watch_worker(&self, remote: Remote, door: Arc<Door>) {
+        let watched = Watched { remote, door, told: false };
         self.workers.lock().push(watched);
     }
 
@@ -276,6 +285,19 @@ impl Running {
         most: usize,
     ) -> ([usize; Doing::ALL.len()], Vec<(u64, Open)>) {
         select(self.registry.lock().links.iter(), most)
+    }
+
+    /// Has what has just come in count for the worker with the fewest connections, if that has
+    /// fewer with it than the one where it came in; and says which that is. None that a handler
+    /// holds. One decides after the other, each seeing the ones before.
+    pub(crate) fn spread(&self, place: &mut Place) -> Option<Remote> {
+        let own = self.places.excess(&place.door)?;
+        let workers = self.workers.lock();
+        let lighter = workers.iter().filter(|one| one.door.inside() + 1 < own);
+        let free = lighter.filter(|one| one.remote.held().is_none_or(|held| held.since < HELD));
+        let lightest = free.min_by_key(|one| one.door.inside())?;
+        place.move_to(Arc::clone(&lightest.door));
+        Some(lightest.remote.clone())
     }
 
     /// Tells of handlers that hold up their workers.
@@ -324,12 +346,14 @@ impl Running {
 /// A place kept free for a connection that is about to be accepted, given back by dropping it.
 pub(crate) struct Reservation {
     running: Option<Arc<Running>>,
+    door: Arc<Door>,
 }
 
 impl Reservation {
-    /// Leaves it taken, for a [`Place`] to give back.
-    fn keep(mut self) {
+    /// Leaves it taken, for a [`Place`] to give back. Answers the door.
+    fn keep(mut self) -> Arc<Door> {
         self.running = None;
+        Arc::clone(&self.door)
     }
 }
 
@@ -355,6 +379,12 @@ impl Registry {
 }
 
 impl Place {
+    /// Counts at another door from now on.
+    pub(crate) fn move_to(&mut self, door: Arc<Door>) {
+        door.enter();
+        std::mem::replace(&mut self.door, door).leave();
+    }
+
     /// The connection that has the place.
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(self.link.as_ref().expect("a place has its link until it is given back"))
@@ -386,6 +416,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.give_back();
+        self.door.leave();
         self.running.places.finish();
     }
 }

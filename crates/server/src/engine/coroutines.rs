@@ -1,8 +1,9 @@
 //! `coroutines`: a coroutine for each connection, on one worker thread per core.
 //!
-//! * **What runs a request?** A coroutine with a stack of its own, on one of a few worker threads,
-//!   which it never leaves. Where it would wait, the worker runs others, and waits itself by
-//!   `io_uring` where the kernel lets it and by `epoll` elsewhere; the first line says which.
+//! * **What runs a request?** A coroutine with a stack of its own, on one of a few worker threads:
+//!   on the one with the fewest connections, which it never leaves. Where it would wait, the worker
+//!   runs others, and waits itself by `io_uring` where the kernel lets it and by `epoll` elsewhere;
+//!   the first line says which.
 //! * **What do requests share?** The process: memory, descriptors, everything in an `Arc`. Requests
 //!   of one worker never run at the same moment.
 //! * **What does a slow client cost?** Its parked stack; nobody waits for it.
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coroutine::{Builder, Driver, Settings, Worker, yield_now};
+use coroutine::{Driver, Settings, Worker};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
@@ -33,11 +34,10 @@ use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
-use crate::line::Line;
-use crate::request::Request;
+use crate::placement::Placement;
 use crate::running::Running;
 
-/// Runs each request on a coroutine of the worker that accepted it.
+/// Runs each request on a coroutine of the worker that accepted it, or that has fewer connections.
 #[derive(Default)]
 pub(super) struct Runner {
     workers: Vec<JoinHandle<()>>,
@@ -48,8 +48,6 @@ pub(super) struct Runner {
 const GRACE: Duration = Duration::from_millis(500);
 /// How many datagrams are taken at once: more gain little, and are kept from other workers.
 const BATCH: usize = 32;
-/// How many requests one accept loop starts before the coroutines get their turn.
-const TURN: usize = 64;
 
 impl Run for Runner {
     fn setup(&self, workers: Option<usize>) -> String {
@@ -180,52 +178,21 @@ fn work(start: Start) {
     if let Some(why) = &worker.driver().refusal {
         running.tell(&Event::WorkerFellBack { why });
     }
-    running.watch_worker(worker.remote());
+    running.watch_worker(worker.remote(), accept.door());
     told.tell(Told::Up);
     if let Err(error) = begin.wait() {
         return ended("start a worker", error);
     }
     let board = Arc::clone(&told);
-    let line = Arc::<Line>::default();
+    let mut placement = Placement::new(accept.door());
     let life = worker.run(move || {
-        let mut taken = 0_usize;
-        let served = accept.run(&mut |request| {
-            taken += 1;
-            if taken.is_multiple_of(TURN) {
-                yield_now();
-            }
-            match request.is_datagram() {
-                true => line.add(request).map_err(|request| refuse(&request)),
-                false => spawn(request),
-            }
-        });
+        let served = accept.run_for(&mut placement);
         board.tell(Told::Ended(served));
         wait_for_the_end(&running)
     });
     if let Err(error) = life.and_then(|(waited, _)| waited) {
         ended("run coroutines", error);
     }
-}
-
-/// Starts a coroutine for the request. A worker that has no stack left refuses it.
-fn spawn(request: Request) -> io::Result<()> {
-    let name = request.summary().to_string();
-    let refusal = request.refusal();
-    // In a box, so that its memory is free as soon as it has begun.
-    let request = Box::new(request);
-    match Builder::new().name(name).spawn(move || (*request).run_in_coroutine()) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            refusal.tell();
-            Err(io::ErrorKind::OutOfMemory.into())
-        }
-    }
-}
-
-/// Refuses a request for which no stack is left.
-fn refuse(request: &Request) -> io::Error {
-    request.refusal().tell();
-    io::ErrorKind::OutOfMemory.into()
 }
 
 /// Waits until every request is done, or cut off.
