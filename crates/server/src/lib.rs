@@ -56,6 +56,7 @@ mod line;
 mod link;
 mod listener;
 mod notify;
+mod outbox;
 mod patrol;
 mod places;
 mod prefork;

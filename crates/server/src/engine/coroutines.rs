@@ -34,6 +34,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
 use crate::line::Line;
+use crate::outbox::Outbox;
 use crate::request::Request;
 use crate::running::Running;
 
@@ -181,6 +182,7 @@ fn work(start: Start) {
         running.tell(&Event::WorkerFellBack { why });
     }
     running.watch_worker(worker.remote());
+    let _outbox = Outbox::open(worker.remote());
     told.tell(Told::Up);
     if let Err(error) = begin.wait() {
         return ended("start a worker", error);
