@@ -29,6 +29,11 @@ pub struct Guards {
     /// included. Default 64 KiB: longer than any line of any text protocol, and a bound to what a
     /// peer that never ends its line can make us keep.
     pub limit_line: usize,
+    /// Bytes that wait in the queue of one connection ([`Writer::post`](crate::Writer::post)); each
+    /// message counts for its own and 64 more. One that has no room cuts the connection off.
+    /// Default 1 MiB: a few minutes of a busy room for a peer on a bad line. The messages are
+    /// shared, so a thousand who do not read the same hold it once.
+    pub limit_queue: usize,
     /// From the first read until the first byte. Default 30 s: a person needs a moment, and a
     /// connection that never says anything must not hold a place for long.
     pub deadline_first_byte: Option<Duration>,
@@ -56,6 +61,7 @@ impl Default for Guards {
             limit_connections: None,
             limit_per_address: None,
             limit_line: 64 * 1024,
+            limit_queue: 1024 * 1024,
             deadline_first_byte: Some(Duration::from_secs(30)),
             deadline_idle: Some(Duration::from_secs(300)),
             deadline_write: Some(Duration::from_secs(30)),

@@ -60,6 +60,7 @@ mod line;
 mod link;
 mod listener;
 mod notify;
+mod outbox;
 mod patrol;
 mod placement;
 mod places;

@@ -9,8 +9,7 @@ use crate::peers::{FAN_OUT_BYTES, MEMBER, SPEAKER, Service, announce};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use switchboard::sync::{Sender, channel};
-use switchboard::{Connection, Engine, Guards, Server};
+use switchboard::{Connection, Engine, Guards, Server, Writer};
 
 /// The engine of a contestant's name; `None` if that is not ours or unknown here.
 pub(in crate::peers) fn engine_named(name: &str) -> Option<Engine> {
@@ -69,36 +68,27 @@ fn lines(connection: &mut Connection) -> io::Result<()> {
     Ok(())
 }
 
-type Members = Arc<Mutex<Vec<Sender<Message>>>>;
-type Message = Arc<[u8; FAN_OUT_BYTES]>;
+type Members = Arc<Mutex<Vec<Writer>>>;
 
 fn fan_out(connection: &mut Connection, members: &Members) -> io::Result<()> {
     let mut role = [0];
     connection.read_exact(&mut role)?;
     match role[0] {
         MEMBER => {
-            let (sender, messages) = channel(QUEUE);
-            members.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+            members.lock().unwrap_or_else(PoisonError::into_inner).push(connection.writer()?);
             connection.reply(&role)?;
-            // Ends when whoever speaks finds the queue full, and drops its other end.
-            while let Ok(message) = messages.recv() {
-                connection.write_all(&*message)?;
-                while let Ok(message) = messages.try_recv() {
-                    connection.write_all(&*message)?;
-                }
-                connection.flush()?;
-            }
-            Ok(())
+            connection.next_request().map(drop)
         }
         SPEAKER => {
             connection.reply(&role)?;
-            loop {
-                let mut message = [0; FAN_OUT_BYTES];
+            let mut message = [0; FAN_OUT_BYTES];
+            while connection.next_request()? {
                 connection.read_exact(&mut message)?;
-                let message: Message = Arc::new(message);
+                let message = Arc::from(message);
                 let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-                members.retain(|member| member.try_send(Arc::clone(&message)).is_ok());
+                members.retain(|member| member.post(&message));
             }
+            Ok(())
         }
         _ => Err(ErrorKind::InvalidData.into()),
     }
@@ -106,5 +96,3 @@ fn fan_out(connection: &mut Connection, members: &Members) -> io::Result<()> {
 
 /// As many as a cell may ask for.
 const CONNECTIONS: usize = 1100;
-/// Messages that may wait for a member.
-const QUEUE: usize = 256;

@@ -17,14 +17,15 @@ mod beside;
 mod buffers;
 mod clocks;
 mod parking;
+mod queue;
 mod receive;
 mod send;
+mod sending;
 mod writer;
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket::{Credentials, SockAddr, Socket};
@@ -41,7 +42,9 @@ use beside::Beside;
 use buffers::Input;
 use clocks::Clocks;
 use parking::Parking;
-use writer::Sending;
+use sending::Held;
+
+pub(crate) use sending::Sending;
 
 pub use answer::Answer;
 pub use writer::Writer;
@@ -57,7 +60,7 @@ pub struct Connection {
     input: Input,
     output: Vec<u8>,
     /// What is shared with the writers, once there are any.
-    sending: Option<Arc<Sending>>,
+    sending: Option<Held>,
     beside: Option<Beside>,
     received: u64,
     sent: u64,
@@ -253,15 +256,16 @@ impl Connection {
         &self.summary
     }
 
-    /// Ends the connection after its handler: flushes, ends what is beside, hangs up, lets go of
-    /// the socket, and answers what to tell.
+    /// Ends the connection after its handler: flushes, ends what is beside, sends what is queued,
+    /// hangs up, lets go of the socket, and answers what to tell.
     pub(crate) fn close(mut self, outcome: io::Result<()>, panicked: bool) -> Closed {
         let flushed = self.flush_all();
         let beside = self.end_beside();
+        let queued = self.finish_queue();
         self.hang_up();
-        let reason = self.reason(outcome.and(flushed).and(beside), panicked);
+        let reason = self.reason(outcome.and(flushed).and(beside).and(queued), panicked);
         let elapsed = self.clocks.opened.elapsed();
-        let by_writers = self.sending.as_ref().map_or(0, |sending| sending.sent.load(Relaxed));
+        let by_writers = self.sending.as_ref().map_or(0, |sending| sending.sent());
         let Connection { running, summary, received, .. } = self;
         let sent = self.sent + by_writers;
         Closed { running, summary, elapsed, received, sent, reason }

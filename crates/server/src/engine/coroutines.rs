@@ -34,6 +34,7 @@ use crate::accept::AcceptLoop;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
+use crate::outbox::Outbox;
 use crate::placement::Placement;
 use crate::running::Running;
 
@@ -179,6 +180,7 @@ fn work(start: Start) {
         running.tell(&Event::WorkerFellBack { why });
     }
     running.watch_worker(worker.remote(), accept.door());
+    let _outbox = Outbox::open(worker.remote());
     told.tell(Told::Up);
     if let Err(error) = begin.wait() {
         return ended("start a worker", error);

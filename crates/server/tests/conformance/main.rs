@@ -13,6 +13,7 @@ mod handlers_have_company;
 mod hooks_run_in_order;
 mod messages_stay_whole;
 mod one_server_has_many_listeners;
+mod posts_arrive;
 mod python_peers_agree;
 mod requests_are_verified;
 mod servers_stop_when_asked;

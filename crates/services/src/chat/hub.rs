@@ -1,16 +1,13 @@
 //! Rooms and names: who is where, and what goes to whom.
 //!
-//! One lock holds all of it. Nothing is sent under the lock: a line is put into the queues, which
-//! never wait. A member whose queue is full loses it, and with it the connection.
+//! One lock holds all of it. Nothing waits under the lock: a line is posted, to each connection's
+//! own queue. A member whose queue is full loses its connection, see [`Writer::post`].
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchboard::Writer;
-use switchboard::sync::{Sender, WaitError};
 
-/// Lines that may wait for one member. At a line a second that is four minutes of not reading.
-pub(super) const QUEUE_LINES: usize = 256;
 /// Lines of a room that are shown to whoever comes in.
 const HISTORY_LINES: usize = 20;
 /// Rooms there may be, so that nobody can fill the memory with empty ones.
@@ -19,7 +16,7 @@ const ROOMS_MAX: usize = 1000;
 const LOBBY: &str = "lobby";
 
 /// A line on its way, shared by all who get it.
-pub(super) type Line = Arc<[u8]>;
+type Line = Arc<[u8]>;
 
 /// All rooms.
 #[derive(Default)]
@@ -34,15 +31,8 @@ struct Rooms {
 
 #[derive(Default)]
 struct Room {
-    members: BTreeMap<String, Seat>,
+    members: BTreeMap<String, Writer>,
     history: VecDeque<Line>,
-}
-
-/// How a member is reached: its queue, and what ends its connection.
-#[derive(Clone)]
-pub(super) struct Seat {
-    pub(super) queue: Sender<Line>,
-    pub(super) writer: Writer,
 }
 
 /// A name that is taken, until it is dropped.
@@ -50,19 +40,19 @@ pub(super) struct Member {
     hub: Arc<Hub>,
     name: String,
     room: String,
-    seat: Seat,
+    writer: Writer,
 }
 
 impl Hub {
     /// Lets somebody into the lobby; `None` if the name is taken.
-    pub(super) fn enter(self: &Arc<Self>, name: &str, seat: Seat) -> Option<Member> {
+    pub(super) fn enter(self: &Arc<Self>, name: &str, writer: Writer) -> Option<Member> {
         let mut rooms = self.lock();
         if rooms.names.contains_key(name) {
             return None;
         }
         rooms.names.insert(name.to_owned(), LOBBY.to_owned());
         let (name, room) = (name.to_owned(), LOBBY.to_owned());
-        let member = Member { hub: Arc::clone(self), name, room, seat };
+        let member = Member { hub: Arc::clone(self), name, room, writer };
         rooms.arrive(&member, " /help says what there is.");
         Some(member)
     }
@@ -114,8 +104,8 @@ impl Member {
         let from = std::mem::replace(&mut self.name, to.to_owned());
         if let Some(room) = rooms.rooms.get_mut(&self.room) {
             // A member that has been cut off is not let in again.
-            if let Some(seat) = room.members.remove(&from) {
-                room.members.insert(to.to_owned(), seat);
+            if let Some(writer) = room.members.remove(&from) {
+                room.members.insert(to.to_owned(), writer);
             }
             room.send(&line(&format!("* {from} is now {to}\n")), to);
         }
@@ -132,7 +122,8 @@ impl Member {
 
     /// Says something to this member only.
     pub(super) fn tell(&self, text: &str) {
-        self.seat.send(line(text));
+        // Whoever is gone need not hear it.
+        let _ = self.writer.post(&line(text));
     }
 }
 
@@ -157,9 +148,9 @@ impl Rooms {
         let (name, place) = (&member.name, &member.room);
         member.tell(&format!("* You are {name}, in {place}, {company}.{more}\n"));
         for line in &room.history {
-            member.seat.send(Arc::clone(line));
+            let _ = member.writer.post(line);
         }
-        room.members.insert(member.name.clone(), member.seat.clone());
+        room.members.insert(member.name.clone(), member.writer.clone());
     }
 
     /// Takes a member out of its room. An empty room is kept for its history, while there is room.
@@ -184,22 +175,9 @@ impl Rooms {
 }
 
 impl Room {
-    /// Puts a line into every queue but `except`'s. Who has no room for it is out.
+    /// Posts a line to everybody but `except`. Who has no room for it is out.
     fn send(&mut self, line: &Line, except: &str) {
-        self.members.retain(|name, seat| name == except || seat.send(Arc::clone(line)));
-    }
-}
-
-impl Seat {
-    /// Queues a line. False when there is no room, and then the connection is cut off.
-    fn send(&self, line: Line) -> bool {
-        match self.queue.try_send(line) {
-            Err(refused) if refused.why == WaitError::WouldBlock => {
-                self.writer.cut_off("queue");
-                false
-            }
-            _ => true,
-        }
+        self.members.retain(|name, writer| name == except || writer.post(line));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Chat: many people at once, each in a room, with nothing but lines of text.
 //!
 //! ```text
-//!   handler: reads lines ──► Hub: rooms, names ──► a queue per member ──► beside: sends them
+//!   handler: reads lines ──► Hub: rooms, names ──► the queue of each member's connection
 //! ```
 //! A line goes to everybody in the room but its author, whose own terminal shows it already. What
-//! a member is sent waits in a bounded queue of its own, so one that does not read delays nobody;
-//! when its queue is full it is closed.
+//! a member is sent waits in the bounded queue of its connection, so one that does not read delays
+//! nobody; when its queue is full it is closed.
 //!
 //! Text is made harmless before it goes to anybody: control characters are shown, not sent, so no
 //! member can play with the terminal of another.
@@ -23,11 +23,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard::socket::Scheme;
-use switchboard::sync::{Receiver, channel};
-use switchboard::{Connection, Handler, Service, Writer};
+use switchboard::{Connection, Handler, Service};
 
 use crate::{Row, Settings};
-use hub::{Hub, Line, Member, QUEUE_LINES, Seat};
+use hub::{Hub, Member};
 use relay::Relay;
 use words::{Command, is_name, readable};
 
@@ -38,7 +37,7 @@ pub(crate) const ROW: Row = Row {
     details: "Asks for a name, then sends each line to everybody in the room. /join ROOM changes \
               the room, /nick NAME the name, /who says who is there, /quit leaves. The last 20 \
               lines of a room are shown to whoever comes in. A line has at most 4096 bytes. A \
-              member who does not read is closed once 256 lines wait for it; nobody waits for it.",
+              member who does not read is closed once 1 MiB waits for it; nobody waits for it.",
     port: 6667,
     schemes: &[Scheme::Tcp],
     example: "nc {host} {port}",
@@ -78,8 +77,6 @@ const LINE_MAX: usize = 4096;
 /// A peer that has vanished is found by the kernel's probes: after so long without a sign, that
 /// often, that far apart. In all two minutes.
 const KEEPALIVE: (Duration, i32, Duration) = (Duration::from_secs(60), 6, Duration::from_secs(10));
-/// Bytes of queued lines that are sent in one piece.
-const BATCH_BYTES: usize = 16 * 1024;
 
 fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
     Ok(Box::new(Chat::default()))
@@ -131,12 +128,9 @@ impl Handler for Talk {
 
     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
         connection.write_all(b"Welcome. Your name?\n")?;
-        let Some(lines) = self.enter(connection)? else { return Ok(()) };
+        let Some(member) = self.enter(connection)? else { return Ok(()) };
         connection.set_deadline_idle(None);
-        let writer = connection.writer()?;
-        connection.spawn(move || deliver(&lines, &writer))?;
         while let Some(line) = next_line(connection)? {
-            let member = self.member.as_mut().expect("whoever has entered is a member");
             match take(member, &line) {
                 Next::Line => {}
                 Next::Leave => break,
@@ -145,7 +139,7 @@ impl Handler for Talk {
         Ok(())
     }
 
-    /// Leaves, which also ends the queue, and with it what is beside.
+    /// Leaves. What the member has been sent until now still arrives.
     fn finish(&mut self, _: &mut Connection) -> io::Result<()> {
         self.member = None;
         Ok(())
@@ -154,17 +148,13 @@ impl Handler for Talk {
 
 impl Talk {
     /// Asks for a name until there is one that can be had. `None` if the peer goes first.
-    fn enter(&mut self, connection: &mut Connection) -> io::Result<Option<Receiver<Line>>> {
+    fn enter(&mut self, connection: &mut Connection) -> io::Result<Option<&mut Member>> {
+        let writer = connection.writer()?;
         while let Some(name) = next_line(connection)? {
             let name = name.trim();
             let why = if is_name(name) {
-                let (sender, receiver) = channel(QUEUE_LINES);
-                let seat = Seat { queue: sender, writer: connection.writer()? };
-                match self.hub.enter(name, seat) {
-                    Some(member) => {
-                        self.member = Some(member);
-                        return Ok(Some(receiver));
-                    }
+                match self.hub.enter(name, writer.clone()) {
+                    Some(member) => return Ok(Some(self.member.insert(member))),
                     None => format!("* {name} is taken. Your name?\n"),
                 }
             } else {
@@ -224,26 +214,4 @@ fn take(member: &mut Member, line: &str) -> Next {
         }
     }
     Next::Line
-}
-
-/// Sends a member what is queued for it, several lines at once where they wait, until the queue
-/// ends: because the member left, or because it was full.
-fn deliver(lines: &Receiver<Line>, writer: &Writer) -> io::Result<()> {
-    let mut batch = Vec::new();
-    while let Ok(line) = lines.recv() {
-        let mut next = lines.try_recv().ok();
-        if next.is_none() {
-            // The usual case: the line that all members share goes as it is.
-            writer.send(&line)?;
-            continue;
-        }
-        batch.extend_from_slice(&line);
-        while let Some(line) = next {
-            batch.extend_from_slice(&line);
-            next = if batch.len() < BATCH_BYTES { lines.try_recv().ok() } else { None };
-        }
-        writer.send(&batch)?;
-        batch.clear();
-    }
-    Ok(())
 }
