@@ -53,7 +53,7 @@ use io_uring::types::{CancelBuilder, Fd};
 use socket::seam::Target;
 
 use self::buffers::Shelf;
-use self::operations::{Kind, Operations, Outcome, Waiter, mark, mark_of, read_mark};
+use self::operations::{Kind, Operations, Outcome, Ticket, Waiter, mark, mark_of, read_mark};
 use self::ring::{Completion, Ring};
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
@@ -124,7 +124,7 @@ impl Uring {
         let ticket = self.operations.begin_asleep();
         let poll = PollAdd::new(Fd(target.fd.as_raw_fd()), libc::POLLIN as u32).build();
         // SAFETY: the entry points to nothing.
-        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Operation, ticket))) } {
+        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Listed, ticket))) } {
             Ok(()) => {
                 self.operations.lay(ticket, dormant);
                 Ok(())
@@ -140,7 +140,7 @@ impl Uring {
     pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
         for (ticket, dormant) in self.operations.take_dormant() {
             scheduler.awake.borrow_mut().push(dormant);
-            let cancel = AsyncCancel::new(mark(Kind::Operation, ticket)).build();
+            let cancel = AsyncCancel::new(mark(Kind::Listed, ticket)).build();
             let cancel = cancel.user_data(mark_of(Kind::Cancel)).flags(Flags::SKIP_SUCCESS);
             // Where it cannot be pushed, the ring's end cancels it.
             // SAFETY: the entry points to nothing.
@@ -151,19 +151,29 @@ impl Uring {
     /// Notes every completion there is, and says how many had somebody who waits.
     #[inline]
     fn deliver(&self, scheduler: &Scheduler) -> u32 {
-        self.deliver_to(|waiter| match waiter {
+        let own = |ticket: Ticket, outcome| {
+            let Some(slot) = scheduler.find(ticket.place) else { return false };
+            let waits = self.operations.complete_own(slot, ticket, outcome);
+            if waits {
+                scheduler.unpark(slot);
+            }
+            waits
+        };
+        let wake = |waiter| match waiter {
             Waiter::Coroutine(slot) => scheduler.unpark(slot),
             Waiter::Dormant(dormant) => scheduler.awake.borrow_mut().push(dormant),
-        })
+        };
+        self.deliver_to(own, wake)
     }
 
-    #[inline]
-    fn deliver_to(&self, wake: impl Fn(Waiter)) -> u32 {
+    #[inline(always)]
+    fn deliver_to(&self, own: impl Fn(Ticket, Outcome) -> bool, wake: impl Fn(Waiter)) -> u32 {
         let mut woken = 0;
-        while let Some(Completion { word, result, flags }) = self.ring.take() {
+        let note = |Completion { word, result, flags }| {
+            let outcome = Outcome { result, flags };
             match read_mark(word) {
-                Some((Kind::Operation, ticket)) => {
-                    let outcome = Outcome { result, flags };
+                Some((Kind::Own, ticket)) => woken += u32::from(own(ticket, outcome)),
+                Some((Kind::Listed, ticket)) => {
                     if let Some(waiter) = self.operations.complete(ticket, outcome) {
                         woken += 1;
                         wake(waiter);
@@ -173,7 +183,10 @@ impl Uring {
                 Some((Kind::Bell, _)) if !io_uring::cqueue::more(flags) => self.hears.set(false),
                 _ => {}
             }
-        }
+        };
+        // SAFETY: `note` and what it calls only change what is known of operations and coroutines;
+        // nothing of that has the ring.
+        unsafe { self.ring.drain(note) };
         woken
     }
 }
@@ -193,7 +206,11 @@ impl Drop for Uring {
             if self.ring.enter(NEVER).is_err() {
                 return;
             }
-            self.deliver_to(drop);
+            let unheard = |_, _| {
+                self.operations.over_unheard();
+                true
+            };
+            self.deliver_to(unheard, drop);
             if !asked {
                 // SAFETY: the entry points to nothing.
                 asked = unsafe { self.ring.push(&all) }.is_ok();
