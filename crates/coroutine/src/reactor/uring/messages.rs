@@ -48,7 +48,7 @@ const SMALL: usize = 4096;
 
 impl Uring {
     /// Receives. For a deadline that lets it wait.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn recv(
         &self,
         core: &Core,
@@ -59,19 +59,38 @@ impl Uring {
     ) -> io::Result<usize> {
         let history = History::of(target);
         if !history.emptied {
-            let buffer = memory.lend();
-            match try_recv(target.fd, buffer) {
-                Ok(count) => {
-                    History::note(target, count, buffer.len());
-                    core.scheduler.spend(me);
-                    return Ok(count);
-                }
-                Err(error) if after(&error) == After::Fail => return Err(error),
-                Err(_) => {}
-            }
+            return self.recv_at_once(core, me, target, memory, deadline);
         }
         match &self.shelf {
-            Some(shelf) if !history.large && memory.slot().is_some() => {
+            Some(shelf) if !history.large => {
+                self.recv_chosen(core, me, target, (memory, shelf), deadline)
+            }
+            _ => self.recv_later(core, me, target, memory, deadline),
+        }
+    }
+
+    /// Receives what may be there already.
+    #[inline(never)]
+    fn recv_at_once(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let buffer = memory.lend();
+        match try_recv(target.fd, buffer) {
+            Ok(count) => {
+                History::note(target, count, buffer.len());
+                core.scheduler.spend(me);
+                return Ok(count);
+            }
+            Err(error) if after(&error) == After::Fail => return Err(error),
+            Err(_) => {}
+        }
+        match &self.shelf {
+            Some(shelf) if !History::of(target).large => {
                 self.recv_chosen(core, me, target, (memory, shelf), deadline)
             }
             _ => self.recv_later(core, me, target, memory, deadline),
@@ -79,7 +98,7 @@ impl Uring {
     }
 
     /// Has the kernel receive into a buffer that it chooses when there is something.
-    #[inline(never)]
+    #[inline(always)]
     fn recv_chosen(
         &self,
         core: &Core,
@@ -93,33 +112,30 @@ impl Uring {
         };
         restock(slot, stock, shelf);
         let end = core.clock.moment(deadline);
+        if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
+            return self.recv_ready(core, me, target, memory, end);
+        }
         let fd = target.fd.as_raw_fd();
-        loop {
-            if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
-                continue;
+        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
+        let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
+        // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
+        let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
+        if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
+            *slot = shelf.take(place);
+        }
+        core.scheduler.give_in(me);
+        match over.next()? {
+            // The end of the stream may come without a buffer.
+            Next::Done(count) if slot.is_none() => {
+                debug_assert_eq!(count, 0, "bytes are in a buffer");
+                *slot = Some(stock.take());
+                Ok(count)
             }
-            let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
-            let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
-            // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
-            let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
-            if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
-                *slot = shelf.take(place);
+            Next::Done(count) => {
+                note(target, &over, count, BUFFER_BYTES);
+                Ok(count)
             }
-            core.scheduler.give_in(me);
-            match over.next()? {
-                // The end of the stream may come without a buffer.
-                Next::Done(count) if slot.is_none() => {
-                    debug_assert_eq!(count, 0, "bytes are in a buffer");
-                    *slot = Some(stock.take());
-                    return Ok(count);
-                }
-                Next::Done(count) => {
-                    note(target, &over, count, BUFFER_BYTES);
-                    return Ok(count);
-                }
-                Next::Again => {}
-                Next::Poll => return self.recv_ready(core, me, target, memory, end),
-            }
+            _ => self.recv_ready(core, me, target, memory, end),
         }
     }
 

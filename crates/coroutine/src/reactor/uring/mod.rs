@@ -171,23 +171,37 @@ impl Uring {
         let mut woken = 0;
         let note = |Completion { word, result, flags }| {
             let outcome = Outcome { result, flags };
-            match read_mark(word) {
-                Some((Kind::Own, ticket)) => woken += u32::from(own(ticket, outcome)),
-                Some((Kind::Listed, ticket)) => {
-                    if let Some(waiter) = self.operations.complete(ticket, outcome) {
-                        woken += 1;
-                        wake(waiter);
-                    }
-                }
-                // A poll that goes on says so; one that does not is begun again.
-                Some((Kind::Bell, _)) if !io_uring::cqueue::more(flags) => self.hears.set(false),
-                _ => {}
-            }
+            woken += match read_mark(word) {
+                Some((Kind::Own, ticket)) => u32::from(own(ticket, outcome)),
+                Some((kind, ticket)) => self.note_other(kind, ticket, outcome, &wake),
+                None => 0,
+            };
         };
         // SAFETY: `note` and what it calls only change what is known of operations and coroutines;
         // nothing of that has the ring.
         unsafe { self.ring.drain(note) };
         woken
+    }
+
+    /// Notes what is not a coroutine's own, and says how many it woke.
+    #[cold]
+    fn note_other(
+        &self,
+        kind: Kind,
+        ticket: Ticket,
+        outcome: Outcome,
+        wake: &dyn Fn(Waiter),
+    ) -> u32 {
+        match kind {
+            Kind::Listed => {
+                let waiter = self.operations.complete(ticket, outcome);
+                return waiter.map(wake).map_or(0, |()| 1);
+            }
+            // A poll that goes on says so; one that does not is begun again.
+            Kind::Bell if !io_uring::cqueue::more(outcome.flags) => self.hears.set(false),
+            _ => {}
+        }
+        0
     }
 }
 

@@ -98,7 +98,7 @@ pub(super) fn mark_of(kind: Kind) -> u64 {
 #[inline]
 pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
     let kind = match word >> 60 {
-        4 => Kind::Own,
+        _ if word >> 60 == Kind::Own as u64 => Kind::Own,
         1 => Kind::Listed,
         2 => Kind::Cancel,
         3 => Kind::Bell,
