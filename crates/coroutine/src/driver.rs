@@ -53,15 +53,17 @@ impl Driver for Core {
         patience: Patience,
     ) -> io::Result<usize> {
         match self.caller_who_may(deadline) {
-            Some(me) if patience == Patience::UntilIdle => {
-                self.scheduler.dozes.set(true);
-                me.dozes.set(true);
+            Some(me) => {
+                let dozes = patience == Patience::UntilIdle;
+                if dozes {
+                    self.scheduler.dozes.set(true);
+                    me.dozes.set(true);
+                }
                 let mut lent = self.lent(buffer);
                 let received = self.reactor.recv(self, me, target, &mut lent, deadline);
                 me.dozes.set(false);
                 received
             }
-            Some(me) => self.reactor.recv(self, me, target, &mut self.lent(buffer), deadline),
             None => {
                 let buffer = &mut buffer.get_or_insert_with(|| self.stock.take())[..];
                 self.recv_specially(target, buffer, deadline)

@@ -197,13 +197,18 @@ impl Scheduler {
         self.alive.set(self.alive.get() - 1);
     }
 
+    /// The slot of this number, if there has been a coroutine in it.
+    #[inline]
+    pub(crate) fn find(&self, number: u32) -> Option<SlotRef> {
+        let chunk = self.slots.get(number as usize / CHUNK)?.get()?;
+        // SAFETY: as in `slot`.
+        Some(unsafe { SlotRef::new(&chunk[number as usize % CHUNK]) })
+    }
+
     /// The slot, if that coroutine is still in it.
     fn living(&self, number: u32, generation: u32) -> Option<SlotRef> {
-        let chunk = self.slots.get(number as usize / CHUNK)?.get()?;
-        let slot = &chunk[number as usize % CHUNK];
-        let same = slot.generation.get() == generation && slot.is_alive();
-        // SAFETY: as in `slot`.
-        same.then(|| unsafe { SlotRef::new(slot) })
+        let slot = self.find(number)?;
+        (slot.generation.get() == generation && slot.is_alive()).then_some(slot)
     }
 
     fn slot(&self, number: u32) -> SlotRef {

@@ -107,6 +107,19 @@ pub(crate) struct Slot {
     pub(crate) since: Cell<Moment>,
     /// Whether it would rather be told when it has waited for long.
     pub(crate) dozes: Cell<bool>,
+    /// The operation that it has handed to a ring, if its reactor is one.
+    pub(crate) handed: Handed,
+}
+
+/// The operation that a coroutine has handed over, of which it has one at a time.
+#[derive(Default)]
+pub(crate) struct Handed {
+    /// Tells it from the one before.
+    pub(crate) generation: Cell<u32>,
+    pub(crate) under_way: Cell<bool>,
+    /// How it ended: the kernel's two words.
+    pub(crate) result: Cell<i32>,
+    pub(crate) flags: Cell<u32>,
 }
 
 /// Not in the heap of timers.
@@ -129,6 +142,7 @@ impl Slot {
             waits_for: Cell::new(WaitsFor::Turn),
             since: Cell::new(0),
             dozes: Cell::new(false),
+            handed: Handed::default(),
         }
     }
 

@@ -14,7 +14,7 @@
 //! `io_uring_register_buf_ring(3)`, Linux 5.19.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ptr::NonNull;
@@ -31,6 +31,8 @@ pub(super) const GROUP: u16 = 1;
 /// Buffers on the shelf, a power of two. One `enter` brings some twenty completions.
 const PLACES: u16 = 64;
 
+const COUNT: usize = PLACES as usize;
+
 /// Fewer than these, and new ones are made: what one `enter` needs.
 const LOW: usize = 20;
 
@@ -40,8 +42,10 @@ pub(super) struct Shelf {
     entries: NonNull<BufRingEntry>,
     tail: Cell<u16>,
     /// The buffers themselves. Those here are the kernel's to write.
-    places: RefCell<Vec<Option<NonNull<[u8; BUFFER_BYTES]>>>>,
-    empty: RefCell<Vec<u16>>,
+    places: [Cell<Option<NonNull<[u8; BUFFER_BYTES]>>>; COUNT],
+    /// The places without a buffer: so many of them, from the first on.
+    empty: [Cell<u16>; COUNT],
+    empties: Cell<usize>,
 }
 
 impl Shelf {
@@ -53,9 +57,13 @@ impl Shelf {
         // SAFETY: the layout is not of size zero.
         let entries = unsafe { alloc_zeroed(layout()) };
         let entries = NonNull::new(entries.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let places = RefCell::new(vec![None; usize::from(PLACES)]);
-        let empty = RefCell::new((0..PLACES).collect());
-        let shelf = Shelf { entries, tail: Cell::new(0), places, empty };
+        let shelf = Shelf {
+            entries,
+            tail: Cell::new(0),
+            places: [const { Cell::new(None) }; COUNT],
+            empty: std::array::from_fn(|place| Cell::new(place as u16)),
+            empties: Cell::new(COUNT),
+        };
         // SAFETY: the page is as long as `PLACES` entries, aligned, zeroed, and freed after the
         // ring is gone, whose field it follows.
         unsafe { ring.register_buffers(shelf.entries.as_ptr(), PLACES, GROUP) }?;
@@ -64,21 +72,25 @@ impl Shelf {
     }
 
     /// Puts a buffer on the shelf, and gives it back if there is no room.
+    #[inline]
     pub(super) fn give(&self, buffer: Buffer) -> Option<Buffer> {
-        let Some(place) = self.empty.borrow_mut().pop() else { return Some(buffer) };
-        self.put(place, buffer);
+        let Some(last) = self.empties.get().checked_sub(1) else { return Some(buffer) };
+        self.empties.set(last);
+        self.put(self.empty[last % COUNT].get(), buffer);
         None
     }
 
     /// Whether so few are left that it should not wait for those to come back that callers have.
+    #[inline]
     pub(super) fn is_low(&self) -> bool {
-        usize::from(PLACES) - self.empty.borrow().len() < LOW
+        self.empties.get() > COUNT - LOW
     }
 
     /// Puts a buffer in an empty place, for the kernel.
+    #[inline]
     fn put(&self, place: u16, buffer: Buffer) {
         let address = NonNull::from(Box::leak(buffer));
-        self.places.borrow_mut()[usize::from(place)] = Some(address);
+        self.places[usize::from(place) % COUNT].set(Some(address));
         let tail = self.tail.get();
         // SAFETY: the index is below `PLACES`, so the entry is in the page.
         let entry = unsafe { self.entries.add(usize::from(tail % PLACES)) };
@@ -98,12 +110,15 @@ impl Shelf {
 
     /// Takes the buffer that a completion names. `None`: that place is empty, or there is no such
     /// place.
+    #[inline]
     pub(super) fn take(&self, place: u16) -> Option<Buffer> {
-        let address = self.places.borrow_mut().get_mut(usize::from(place))?.take()?;
+        let address = self.places.get(usize::from(place))?.take()?;
         // SAFETY: from a box in `put`, and taken out of the only place that had it. The kernel has
         // named it in a completion, and no longer writes there.
         let buffer = unsafe { Box::from_raw(address.as_ptr()) };
-        self.empty.borrow_mut().push(place);
+        let last = self.empties.get();
+        self.empty[last % COUNT].set(place);
+        self.empties.set(last + 1);
         Some(buffer)
     }
 
@@ -121,7 +136,7 @@ impl Shelf {
 /// After the ring, which has ended all that was under way.
 impl Drop for Shelf {
     fn drop(&mut self) {
-        for address in self.places.take().into_iter().flatten() {
+        for address in self.places.iter().filter_map(Cell::take) {
             // SAFETY: from a box in `put`, and nobody else has it.
             drop(unsafe { Box::from_raw(address.as_ptr()) });
         }

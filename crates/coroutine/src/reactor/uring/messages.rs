@@ -22,7 +22,7 @@ use socket::{Deadline, Interest};
 use super::Uring;
 use super::buffers::{GROUP, Shelf};
 use super::perform::{Next, Over, as_thread, is_put_off};
-use crate::clock::Moment;
+use crate::clock::{Moment, NEVER};
 use crate::driver::{After, after};
 use crate::memory::{Memory, Stock};
 use crate::slot::{SlotRef, WaitsFor};
@@ -48,7 +48,7 @@ const SMALL: usize = 4096;
 
 impl Uring {
     /// Receives. For a deadline that lets it wait.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn recv(
         &self,
         core: &Core,
@@ -57,21 +57,89 @@ impl Uring {
         memory: &mut impl Memory,
         deadline: Deadline,
     ) -> io::Result<usize> {
-        if !History::of(target).emptied {
-            let buffer = memory.lend();
-            match try_recv(target.fd, buffer) {
-                Ok(count) => {
-                    History::note(target, count, buffer.len());
-                    core.scheduler.spend(me);
-                    return Ok(count);
-                }
-                Err(error) if after(&error) == After::Fail => return Err(error),
-                Err(_) => {}
-            }
+        let history = History::of(target);
+        if !history.emptied {
+            return self.recv_at_once(core, me, target, memory, deadline);
         }
-        self.recv_later(core, me, target, memory, deadline)
+        match &self.shelf {
+            Some(shelf) if !history.large => {
+                self.recv_chosen(core, me, target, (memory, shelf), deadline)
+            }
+            _ => self.recv_later(core, me, target, memory, deadline),
+        }
     }
 
+    /// Receives what may be there already.
+    #[inline(never)]
+    fn recv_at_once(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let buffer = memory.lend();
+        match try_recv(target.fd, buffer) {
+            Ok(count) => {
+                History::note(target, count, buffer.len());
+                core.scheduler.spend(me);
+                return Ok(count);
+            }
+            Err(error) if after(&error) == After::Fail => return Err(error),
+            Err(_) => {}
+        }
+        match &self.shelf {
+            Some(shelf) if !History::of(target).large => {
+                self.recv_chosen(core, me, target, (memory, shelf), deadline)
+            }
+            _ => self.recv_later(core, me, target, memory, deadline),
+        }
+    }
+
+    /// Has the kernel receive into a buffer that it chooses when there is something.
+    #[inline(always)]
+    fn recv_chosen(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        (memory, shelf): (&mut impl Memory, &Shelf),
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        let Some((slot, stock)) = memory.slot().filter(|_| self.ring.is_ours()) else {
+            return self.recv_later(core, me, target, memory, deadline);
+        };
+        restock(slot, stock, shelf);
+        let end = core.clock.moment(deadline);
+        if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
+            return self.recv_ready(core, me, target, memory, end);
+        }
+        let fd = target.fd.as_raw_fd();
+        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
+        let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
+        // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
+        let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
+        if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
+            *slot = shelf.take(place);
+        }
+        core.scheduler.give_in(me);
+        match over.next()? {
+            // The end of the stream may come without a buffer.
+            Next::Done(count) if slot.is_none() => {
+                debug_assert_eq!(count, 0, "bytes are in a buffer");
+                *slot = Some(stock.take());
+                Ok(count)
+            }
+            Next::Done(count) => {
+                note(target, &over, count, BUFFER_BYTES);
+                Ok(count)
+            }
+            _ => self.recv_ready(core, me, target, memory, end),
+        }
+    }
+
+    /// Receives where it is not a buffer of the shelf's.
     #[inline(never)]
     fn recv_later(
         &self,
@@ -85,29 +153,19 @@ impl Uring {
             let buffer = memory.lend();
             return as_thread(target, &mut Operation::Recv { buffer, flags: 0 }, deadline);
         }
-        match (memory.slot(), &self.shelf) {
-            (Some((slot, stock)), Some(shelf)) => restock(slot, stock, shelf),
-            _ => memory.take_back(),
-        }
+        memory.take_back();
         let end = core.clock.moment(deadline);
-        loop {
+        while memory.slot().is_none() {
             if is_put_off(&Operation::Recv { buffer: &mut [], flags: 0 })? {
                 continue;
             }
-            let next = match (memory.slot(), &self.shelf) {
-                (None, _) => self.recv_into(core, me, target, memory.lend(), end)?,
-                (Some((slot, stock)), Some(shelf)) if !History::of(target).large => {
-                    let lent = (slot, stock, shelf);
-                    self.recv_chosen(core, me, target, lent, end)?
-                }
-                _ => Next::Poll,
-            };
-            match next {
+            match self.recv_into(core, me, target, memory.lend(), end)? {
                 Next::Done(count) => return Ok(count),
                 Next::Again => {}
-                Next::Poll => return self.recv_ready(core, me, target, memory, end),
+                Next::Poll => break,
             }
         }
+        self.recv_ready(core, me, target, memory, end)
     }
 
     /// Has the kernel receive into the caller's own buffer.
@@ -126,39 +184,11 @@ impl Uring {
         // `run` returns when it no longer does.
         let over = unsafe { self.run(core, me, recv.build(), end, WaitsFor::Read(fd)) }?;
         core.scheduler.give_in(me);
-        over.next().inspect(|next| next.note(target, &over, buffer.len()))
-    }
-
-    /// Has the kernel receive into a buffer that it chooses when there is something.
-    fn recv_chosen(
-        &self,
-        core: &Core,
-        me: SlotRef,
-        target: Target<'_>,
-        (slot, stock, shelf): (&mut Option<Buffer>, &Stock, &Shelf),
-        end: Moment,
-    ) -> io::Result<Next> {
-        let fd = target.fd.as_raw_fd();
-        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
-        let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
-        // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
-        let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
-        if let Some(place) = io_uring::cqueue::buffer_select(over.outcome.flags) {
-            *slot = shelf.take(place);
+        let next = over.next()?;
+        if let Next::Done(count) = next {
+            note(target, &over, count, buffer.len());
         }
-        core.scheduler.give_in(me);
-        match over.next()? {
-            // The end of the stream may come without a buffer.
-            Next::Done(count) if slot.is_none() => {
-                debug_assert_eq!(count, 0, "bytes are in a buffer");
-                *slot = Some(stock.take());
-                Ok(Next::Done(count))
-            }
-            next => {
-                next.note(target, &over, BUFFER_BYTES);
-                Ok(next)
-            }
-        }
+        Ok(next)
     }
 
     /// Waits until there is something, and then receives it by a call: what a large message is
@@ -196,19 +226,46 @@ impl Uring {
         bytes: &[u8],
         deadline: Deadline,
     ) -> io::Result<usize> {
-        if self.woken.get() < CROWD || bytes.len() > SHORT {
-            match try_send(target.fd, bytes) {
-                Err(error) if after(&error) == After::Fail => return Err(error),
-                Err(_) => {}
-                done => {
-                    core.scheduler.spend(me);
-                    return done;
-                }
+        if self.woken.get() >= CROWD && bytes.len() <= SHORT {
+            return self.send_together(core, me, target, bytes, deadline);
+        }
+        match try_send(target.fd, bytes) {
+            Err(error) if after(&error) == After::Fail => Err(error),
+            Err(_) => self.send_later(core, me, target, bytes, deadline),
+            done => {
+                core.scheduler.spend(me);
+                done
+            }
+        }
+    }
+
+    /// Hands a send over that does not wait, as its like do: it is over with the next `enter`, so
+    /// it needs no timer.
+    #[inline(never)]
+    fn send_together(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        bytes: &[u8],
+        deadline: Deadline,
+    ) -> io::Result<usize> {
+        const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let fd = target.fd.as_raw_fd();
+        if self.ring.is_ours() && !is_put_off(&Operation::Send { bytes, flags: 0 })? {
+            let entry = Send::new(Fd(fd), bytes.as_ptr(), bytes.len() as u32).flags(FLAGS).build();
+            // SAFETY: the kernel reads the bytes, which are borrowed until this returns, and `run`
+            // returns when it no longer does.
+            let over = unsafe { self.run(core, me, entry, NEVER, WaitsFor::Write(fd)) }?;
+            core.scheduler.give_in(me);
+            if let Next::Done(count) = over.next()? {
+                return Ok(count);
             }
         }
         self.send_later(core, me, target, bytes, deadline)
     }
 
+    /// Hands a send over that has to wait.
     #[inline(never)]
     fn send_later(
         &self,
@@ -246,16 +303,12 @@ impl Uring {
     }
 }
 
-impl Next {
-    /// Notes a receive that is done.
-    #[inline]
-    fn note(&self, target: Target<'_>, over: &Over, room: usize) {
-        if let Next::Done(count) = *self {
-            // What came since makes the room look full.
-            let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
-            History::note(target, count, if more { count } else { room });
-        }
-    }
+/// Notes a receive that is done.
+#[inline]
+fn note(target: Target<'_>, over: &Over, count: usize, room: usize) {
+    // What came since makes the room look full.
+    let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
+    History::note(target, count, if more { count } else { room });
 }
 
 /// Takes back the buffer of a caller that waits, and sees to it that there are some.

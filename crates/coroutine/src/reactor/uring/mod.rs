@@ -53,7 +53,7 @@ use io_uring::types::{CancelBuilder, Fd};
 use socket::seam::Target;
 
 use self::buffers::Shelf;
-use self::operations::{Kind, Operations, Outcome, Waiter, mark, mark_of, read_mark};
+use self::operations::{Kind, Operations, Outcome, Ticket, Waiter, mark, mark_of, read_mark};
 use self::ring::{Completion, Ring};
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
@@ -124,7 +124,7 @@ impl Uring {
         let ticket = self.operations.begin_asleep();
         let poll = PollAdd::new(Fd(target.fd.as_raw_fd()), libc::POLLIN as u32).build();
         // SAFETY: the entry points to nothing.
-        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Operation, ticket))) } {
+        match unsafe { self.ring.push(&poll.user_data(mark(Kind::Listed, ticket))) } {
             Ok(()) => {
                 self.operations.lay(ticket, dormant);
                 Ok(())
@@ -140,7 +140,7 @@ impl Uring {
     pub(crate) fn wake_all(&self, scheduler: &Scheduler) {
         for (ticket, dormant) in self.operations.take_dormant() {
             scheduler.awake.borrow_mut().push(dormant);
-            let cancel = AsyncCancel::new(mark(Kind::Operation, ticket)).build();
+            let cancel = AsyncCancel::new(mark(Kind::Listed, ticket)).build();
             let cancel = cancel.user_data(mark_of(Kind::Cancel)).flags(Flags::SKIP_SUCCESS);
             // Where it cannot be pushed, the ring's end cancels it.
             // SAFETY: the entry points to nothing.
@@ -151,30 +151,57 @@ impl Uring {
     /// Notes every completion there is, and says how many had somebody who waits.
     #[inline]
     fn deliver(&self, scheduler: &Scheduler) -> u32 {
-        self.deliver_to(|waiter| match waiter {
+        let own = |ticket: Ticket, outcome| {
+            let Some(slot) = scheduler.find(ticket.place) else { return false };
+            let waits = self.operations.complete_own(slot, ticket, outcome);
+            if waits {
+                scheduler.unpark(slot);
+            }
+            waits
+        };
+        let wake = |waiter| match waiter {
             Waiter::Coroutine(slot) => scheduler.unpark(slot),
             Waiter::Dormant(dormant) => scheduler.awake.borrow_mut().push(dormant),
-        })
+        };
+        self.deliver_to(own, wake)
     }
 
-    #[inline]
-    fn deliver_to(&self, wake: impl Fn(Waiter)) -> u32 {
+    #[inline(always)]
+    fn deliver_to(&self, own: impl Fn(Ticket, Outcome) -> bool, wake: impl Fn(Waiter)) -> u32 {
         let mut woken = 0;
-        while let Some(Completion { word, result, flags }) = self.ring.take() {
-            match read_mark(word) {
-                Some((Kind::Operation, ticket)) => {
-                    let outcome = Outcome { result, flags };
-                    if let Some(waiter) = self.operations.complete(ticket, outcome) {
-                        woken += 1;
-                        wake(waiter);
-                    }
-                }
-                // A poll that goes on says so; one that does not is begun again.
-                Some((Kind::Bell, _)) if !io_uring::cqueue::more(flags) => self.hears.set(false),
-                _ => {}
-            }
-        }
+        let note = |Completion { word, result, flags }| {
+            let outcome = Outcome { result, flags };
+            woken += match read_mark(word) {
+                Some((Kind::Own, ticket)) => u32::from(own(ticket, outcome)),
+                Some((kind, ticket)) => self.note_other(kind, ticket, outcome, &wake),
+                None => 0,
+            };
+        };
+        // SAFETY: `note` and what it calls only change what is known of operations and coroutines;
+        // nothing of that has the ring.
+        unsafe { self.ring.drain(note) };
         woken
+    }
+
+    /// Notes what is not a coroutine's own, and says how many it woke.
+    #[cold]
+    fn note_other(
+        &self,
+        kind: Kind,
+        ticket: Ticket,
+        outcome: Outcome,
+        wake: &dyn Fn(Waiter),
+    ) -> u32 {
+        match kind {
+            Kind::Listed => {
+                let waiter = self.operations.complete(ticket, outcome);
+                return waiter.map(wake).map_or(0, |()| 1);
+            }
+            // A poll that goes on says so; one that does not is begun again.
+            Kind::Bell if !io_uring::cqueue::more(outcome.flags) => self.hears.set(false),
+            _ => {}
+        }
+        0
     }
 }
 
@@ -193,7 +220,11 @@ impl Drop for Uring {
             if self.ring.enter(NEVER).is_err() {
                 return;
             }
-            self.deliver_to(drop);
+            let unheard = |_, _| {
+                self.operations.over_unheard();
+                true
+            };
+            self.deliver_to(unheard, drop);
             if !asked {
                 // SAFETY: the entry points to nothing.
                 asked = unsafe { self.ring.push(&all) }.is_ok();

@@ -3,9 +3,14 @@
 //! ```text
 //!   mark of an entry:   kind 4 | generation 28 | place 32
 //!                                   ║ equal?       ▼
-//!   place ─► { generation, state, waiter, result, flags }
-//!   state:   Free ─► Pending ─► Done ─► Free
+//!   its own:    the coroutine's slot ─► { generation, under way, result, flags }
+//!   of several: a place of the list  ─► { generation, state, waiter, result, flags }
+//!               state:  Free ─► Pending ─► Done ─► Free
 //! ```
+//! Nearly always a coroutine waits for one operation, and that is in its slot: nothing is looked
+//! for, taken or given back. Where it waits for several at once, and for who has no stack, there is
+//! a list.
+//!
 //! A place is used again as soon as its operation is over, and its generation tells the one from
 //! the next: a completion that comes late finds nobody. A place is given back only when the last
 //! completion of its operation has come, because until then memory of the waiter's is the kernel's.
@@ -23,8 +28,10 @@ use crate::slot::SlotRef;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(super) enum Kind {
-    /// An operation of this table.
-    Operation = 1,
+    /// The operation of the coroutine whose slot has the number of the place.
+    Own = 4,
+    /// An operation of the list.
+    Listed = 1,
     /// A cancelling, whose answer nobody needs: what was cancelled answers itself.
     Cancel = 2,
     /// The worker's bell.
@@ -38,10 +45,10 @@ pub(super) struct Outcome {
     pub(super) flags: u32,
 }
 
-/// An operation in the table.
+/// Which operation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket {
-    place: u32,
+    pub(super) place: u32,
     generation: u32,
 }
 
@@ -91,7 +98,8 @@ pub(super) fn mark_of(kind: Kind) -> u64 {
 #[inline]
 pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
     let kind = match word >> 60 {
-        1 => Kind::Operation,
+        _ if word >> 60 == Kind::Own as u64 => Kind::Own,
+        1 => Kind::Listed,
         2 => Kind::Cancel,
         3 => Kind::Bell,
         _ => return None,
@@ -101,6 +109,47 @@ pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
 }
 
 impl Operations {
+    /// The mark of the next operation of `me`'s own.
+    #[inline]
+    pub(super) fn next(me: SlotRef) -> u64 {
+        let generation = me.handed.generation.get().wrapping_add(1) & GENERATION;
+        mark(Kind::Own, Ticket { place: me.number, generation })
+    }
+
+    /// Notes that the entry marked [so](Self::next) has been pushed.
+    #[inline]
+    pub(super) fn handed_over(&self, me: SlotRef) {
+        me.handed.generation.set(me.handed.generation.get().wrapping_add(1) & GENERATION);
+        me.handed.under_way.set(true);
+        self.pending.set(self.pending.get() + 1);
+    }
+
+    /// Notes the last completion of an operation of `waiter`'s own. False if it is of one before.
+    #[inline]
+    pub(super) fn complete_own(&self, waiter: SlotRef, ticket: Ticket, outcome: Outcome) -> bool {
+        let handed = &waiter.handed;
+        if handed.generation.get() != ticket.generation || !handed.under_way.replace(false) {
+            return false;
+        }
+        handed.result.set(outcome.result);
+        handed.flags.set(outcome.flags);
+        self.pending.set(self.pending.get() - 1);
+        true
+    }
+
+    /// How the operation of `me`'s own ended, if it has.
+    #[inline]
+    pub(super) fn own_outcome(me: SlotRef) -> Option<Outcome> {
+        let handed = &me.handed;
+        let outcome = Outcome { result: handed.result.get(), flags: handed.flags.get() };
+        (!handed.under_way.get()).then_some(outcome)
+    }
+
+    /// Notes that the operation of an own place is over, by whose coroutine nobody asks any more.
+    pub(super) fn over_unheard(&self) {
+        self.pending.set(self.pending.get() - 1);
+    }
+
     /// A place for an operation that `waiter` waits for.
     #[inline]
     pub(super) fn begin(&self, waiter: SlotRef) -> Ticket {
@@ -224,7 +273,7 @@ mod tests {
             Ticket { place: u32::MAX, generation: GENERATION },
             Ticket { place: 5, generation: 1 << 20 },
         ] {
-            for kind in [Kind::Operation, Kind::Cancel, Kind::Bell] {
+            for kind in [Kind::Own, Kind::Listed, Kind::Cancel, Kind::Bell] {
                 assert_eq!(read_mark(mark(kind, ticket)), Some((kind, ticket)));
             }
         }

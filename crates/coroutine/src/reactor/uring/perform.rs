@@ -26,7 +26,7 @@ use io_uring::types::Fd;
 use socket::seam::{self, Operation, Peer, Target, Watch, is_pending};
 use socket::{Deadline, Interest};
 
-use super::operations::{Kind, Outcome, Ticket, mark, mark_of};
+use super::operations::{Kind, Operations, Outcome, Ticket, mark, mark_of};
 use super::{Uring, ring};
 use crate::clock::{Moment, NEVER};
 use crate::driver::{After, after, outcome};
@@ -222,7 +222,7 @@ impl Uring {
             }
         }
         for ticket in tickets {
-            self.end(core, me, ticket);
+            self.end_listed(core, me, ticket);
         }
         core.scheduler.give_in(me);
         match pushed {
@@ -240,7 +240,7 @@ impl Uring {
     ///
     /// # Safety
     /// What the entry points to is valid until this returns or unwinds.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn run(
         &self,
         core: &Core,
@@ -249,38 +249,83 @@ impl Uring {
         end: Moment,
         waits_for: WaitsFor,
     ) -> io::Result<Over> {
-        let ticket = loop {
+        if let Some(refused) = core.scheduler.before_operation(me) {
+            outcome(refused)?;
+        }
+        let word = Operations::next(me);
+        let entry = entry.user_data(word);
+        // SAFETY: passed on to the caller.
+        if let Err(error) = unsafe { self.ring.push(&entry) } {
+            // SAFETY: as above.
+            unsafe { self.push_late(core, me, &entry, error) }?;
+        }
+        self.operations.handed_over(me);
+        let asked = core.scheduler.park_pinned(me, end, waits_for);
+        match Operations::own_outcome(me) {
+            Some(outcome) => Ok(Over { outcome, asked: Resumed::Woken }),
+            None => Ok(self.run_on(core, me, word, asked, (end, waits_for))),
+        }
+    }
+
+    /// Pushes what could not be pushed at once, when others have had their turn.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run).
+    #[cold]
+    unsafe fn push_late(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        entry: &Entry,
+        mut error: io::Error,
+    ) -> io::Result<()> {
+        while after_push(&error) == After::Again {
+            core.scheduler.yield_now(me);
             if let Some(refused) = core.scheduler.before_operation(me) {
                 outcome(refused)?;
             }
             // SAFETY: passed on to the caller.
-            match unsafe { self.begin(me, entry.clone()) } {
-                Ok(ticket) => break ticket,
-                Err(error) if after_push(&error) == After::Again => core.scheduler.yield_now(me),
-                Err(error) => return Err(error),
-            }
-        };
-        loop {
-            let asked = core.scheduler.park_pinned(me, end, waits_for);
-            if let Some(outcome) = self.operations.outcome(ticket) {
-                self.operations.end(ticket);
-                return Ok(Over { outcome, asked: Resumed::Woken });
-            }
-            if asked != Resumed::Woken {
-                return Ok(Over { outcome: self.end(core, me, ticket), asked });
+            match unsafe { self.ring.push(entry) } {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
             }
         }
+        Err(error)
     }
 
-    /// Begins an operation for whoever then waits for it.
+    /// Waits on, woken by something else than the end of the operation.
+    #[cold]
+    fn run_on(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        word: u64,
+        mut asked: Resumed,
+        (end, waits_for): (Moment, WaitsFor),
+    ) -> Over {
+        while asked == Resumed::Woken {
+            asked = core.scheduler.park_pinned(me, end, waits_for);
+            if let Some(outcome) = Operations::own_outcome(me) {
+                return Over { outcome, asked: Resumed::Woken };
+            }
+        }
+        let over = || Operations::own_outcome(me);
+        let outcome = self.end(core, me, word, over).unwrap_or_else(|| {
+            self.operations.over_unheard();
+            me.handed.under_way.set(false);
+            IN_A_CHILD
+        });
+        Over { outcome, asked }
+    }
+
+    /// Begins one of several operations for whoever then waits for them.
     ///
     /// # Safety
-    /// What the entry points to is valid until the operation has [ended](Self::end).
-    #[inline]
+    /// What the entry points to is valid until the operation has [ended](Self::end_listed).
     pub(super) unsafe fn begin(&self, me: SlotRef, entry: Entry) -> io::Result<Ticket> {
         let ticket = self.operations.begin(me);
         // SAFETY: passed on to the caller.
-        let pushed = unsafe { self.ring.push(&entry.user_data(mark(Kind::Operation, ticket))) };
+        let pushed = unsafe { self.ring.push(&entry.user_data(mark(Kind::Listed, ticket))) };
         match pushed {
             Ok(()) => Ok(ticket),
             Err(error) => {
@@ -290,21 +335,31 @@ impl Uring {
         }
     }
 
-    /// Ends an operation, one way or the other: cancels it unless it is over, waits for its last
-    /// completion, and gives its place back.
-    fn end(&self, core: &Core, me: SlotRef, ticket: Ticket) -> Outcome {
-        let cancel = AsyncCancel::new(mark(Kind::Operation, ticket)).build();
+    /// Ends one of several, and gives its place back.
+    fn end_listed(&self, core: &Core, me: SlotRef, ticket: Ticket) {
+        let over = || self.operations.outcome(ticket);
+        let _ = self.end(core, me, mark(Kind::Listed, ticket), over);
+        self.operations.end(ticket);
+    }
+
+    /// Ends an operation, one way or the other: cancels it unless it is `over`, and waits for its
+    /// last completion. `None` in a forked child, to whose copy of the memory nobody writes.
+    fn end(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        word: u64,
+        over: impl Fn() -> Option<Outcome>,
+    ) -> Option<Outcome> {
+        let cancel = AsyncCancel::new(word).build();
         let cancel = cancel.user_data(mark_of(Kind::Cancel)).flags(Flags::SKIP_SUCCESS);
         let mut pushed = false;
         loop {
-            if let Some(outcome) = self.operations.outcome(ticket) {
-                self.operations.end(ticket);
-                return outcome;
+            if let Some(outcome) = over() {
+                return Some(outcome);
             }
             if !self.ring.is_ours() {
-                // A copy of the memory that the kernel has, in a forked child: nobody writes to it.
-                self.operations.end(ticket);
-                return Outcome { result: -libc::ECANCELED, flags: 0 };
+                return None;
             }
             if !pushed {
                 // SAFETY: the entry points to nothing.
@@ -324,6 +379,9 @@ impl Uring {
         }
     }
 }
+
+/// How an operation counts whose ring is the parent's.
+const IN_A_CHILD: Outcome = Outcome { result: -libc::ECANCELED, flags: 0 };
 
 impl Over {
     /// What follows from it.

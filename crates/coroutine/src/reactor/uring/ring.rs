@@ -243,8 +243,20 @@ impl Ring {
         unsafe { self.ring.completion_shared() }.is_empty()
     }
 
+    /// Takes every completion there is.
+    ///
+    /// # Safety
+    /// `each` uses nothing of this ring.
+    #[inline(always)]
+    pub(super) unsafe fn drain(&self, mut each: impl FnMut(Completion)) {
+        // SAFETY: as in `has_none`; for the time of this view, the caller promises it.
+        for entry in unsafe { self.ring.completion_shared() } {
+            let (result, flags) = (entry.result(), entry.flags());
+            each(Completion { word: entry.user_data(), result, flags });
+        }
+    }
+
     /// Takes a completion, if there is one.
-    #[inline]
     pub(super) fn take(&self) -> Option<Completion> {
         // SAFETY: as in `has_none`.
         let entry = unsafe { self.ring.completion_shared() }.next()?;
