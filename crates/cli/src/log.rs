@@ -344,7 +344,9 @@ fn described_worker(
         .number("pid", process)
         .number("worker", number as u64)
         .truth("answered", worker.answered)
-        .number("coroutines", worker.alive as u64);
+        .number("coroutines", worker.alive as u64)
+        .number("stack_bytes", worker.stack_bytes as u64)
+        .number("deepest_bytes", worker.deepest as u64);
     let object = match &worker.held {
         Some(held) => object.text("held_by", &held.name).number("held_us", held.since.as_micros()),
         None => object,
@@ -357,6 +359,8 @@ fn described_worker(
             .text("name", &one.name)
             .text("waits_for", &one.waits_for.to_string())
             .number("since_us", one.since.as_micros())
+            .text("stack", &format!("{:#x}-{:#x}", one.stack.start, one.stack.end))
+            .number("touched_bytes", one.touched as u64)
     };
     [object].into_iter().chain(worker.coroutines.iter().map(coroutine))
 }

@@ -116,6 +116,8 @@ fn json_is_a_line_for_each() {
     assert_eq!(connection["peer"], client.local_addr().unwrap().to_string());
     assert_eq!((&connection["received_bytes"], &connection["id"]), (&2.into(), &1.into()));
     assert_eq!((&worker["answered"], &worker["coroutines"]), (&true.into(), &2.into()));
+    let (touched, deepest) = (&coroutine["touched_bytes"], &worker["deepest_bytes"]);
+    assert!(0 < touched.as_u64().unwrap() && touched.as_u64() <= deepest.as_u64());
     assert_eq!((&main["name"], &coroutine["name"]), (&"main".into(), &name.into()));
     asks(&mut client);
     drop(client);

@@ -34,6 +34,9 @@
 //! 6. Code that C calls back must not wait as a coroutine: its frames cannot be unwound by force,
 //!    which would end the process. [`without_switching`] has it wait as the thread.
 //!
+//! What goes on is in [`list`] and [`Remote::list`]; gdb shows where each coroutine stands after
+//! `source tools/gdb/coroutines.py`.
+//!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
 //! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).
 //!
@@ -57,6 +60,7 @@ mod memory;
 mod parker;
 mod reactor;
 mod remote;
+mod roster;
 mod scheduler;
 mod settings;
 mod slot;

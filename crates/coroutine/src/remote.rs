@@ -17,6 +17,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::list::Listed;
 use crate::mailbox::Mailbox;
+use crate::roster::Tables;
 use crate::stack::slab::CHUNK;
 use crate::sync::Sender;
 
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     running: AtomicU64,
     sample: Mutex<Option<(u64, Instant)>>,
     names: Box<[OnceLock<Names>]>,
+    pub(crate) tables: Tables,
     takes_spawns: AtomicBool,
 }
 
@@ -116,6 +118,7 @@ impl Shared {
             running: AtomicU64::new(0),
             sample: Mutex::new(None),
             names: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            tables: Tables::new(coroutines),
             takes_spawns: AtomicBool::new(true),
         })
     }
@@ -160,8 +163,11 @@ impl Shared {
 
     /// Names the coroutine in slot `number`.
     pub(crate) fn set_name(&self, number: u32, name: String) {
-        let names = self.names[number as usize / CHUNK]
-            .get_or_init(|| (0..CHUNK).map(|_| Mutex::default()).collect());
+        let names = self.names[number as usize / CHUNK].get_or_init(|| {
+            let names: Names = (0..CHUNK).map(|_| Mutex::default()).collect();
+            self.tables.note_names(number, &names);
+            names
+        });
         *names[number as usize % CHUNK].lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
 

@@ -23,6 +23,7 @@ use corosensei::CoroutineResult;
 
 use crate::clock::{Moment, NEVER};
 use crate::dormant::Dormant;
+use crate::roster::Tables;
 use crate::slot::{CANCELLED, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
 use crate::stack::slab::{CHUNK, Slab, SlotStack};
 
@@ -32,6 +33,8 @@ pub(crate) const BUDGET: u32 = 64;
 /// See the head of this file.
 pub(crate) struct Scheduler {
     slab: Slab,
+    /// For debuggers.
+    tables: Tables,
     slots: Box<[OnceCell<Box<[Slot]>>]>,
     first: Cell<Option<SlotRef>>,
     last: Cell<Option<SlotRef>>,
@@ -52,9 +55,10 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(slab: Slab, coroutines: usize) -> Scheduler {
+    pub(crate) fn new(slab: Slab, coroutines: usize, tables: Tables) -> Scheduler {
         Scheduler {
             slab,
+            tables,
             slots: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceCell::new()).collect(),
             first: Cell::new(None),
             last: Cell::new(None),
@@ -213,8 +217,11 @@ impl Scheduler {
 
     fn slot(&self, number: u32) -> SlotRef {
         let first = number / CHUNK as u32 * CHUNK as u32;
-        let chunk = self.slots[number as usize / CHUNK]
-            .get_or_init(|| (first..).take(CHUNK).map(Slot::new).collect());
+        let chunk = self.slots[number as usize / CHUNK].get_or_init(|| {
+            let slots: Box<[Slot]> = (first..).take(CHUNK).map(Slot::new).collect();
+            self.tables.note_slots(first, &slots);
+            slots
+        });
         // SAFETY: a chunk is never moved or dropped before the scheduler is, and references to
         // slots are kept by the scheduler, by the reactor beside it and on stacks of coroutines,
         // none of which runs after that.

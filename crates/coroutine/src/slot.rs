@@ -126,6 +126,9 @@ pub(crate) struct Handed {
 pub(crate) const NO_TIMER: u32 = u32::MAX;
 
 impl Slot {
+    /// The size of what is at `fiber`.
+    pub(crate) const FIBER_BYTES: usize = size_of::<UnsafeCell<Option<ManuallyDrop<Fiber>>>>();
+
     pub(crate) fn new(number: u32) -> Slot {
         Slot {
             number,

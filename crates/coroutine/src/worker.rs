@@ -36,6 +36,7 @@ use crate::memory::Stock;
 use crate::reactor::choice::Driven;
 use crate::reactor::{Reactor, SIZES, Sizes};
 use crate::remote::{Letter, Remote, Shared};
+use crate::roster;
 use crate::scheduler::Scheduler;
 use crate::settings::{Ended, Settings};
 use crate::slot::{CANCELLED, SlotRef, State, UNWINDING};
@@ -96,7 +97,7 @@ impl Worker {
         let (reactor, driven) = Reactor::new(shared.bell(), settings.driver, sizes)?;
         let core = Core {
             reactor,
-            scheduler: Scheduler::new(slab, settings.coroutines),
+            scheduler: Scheduler::new(slab, settings.coroutines, shared.tables.clone()),
             shared,
             clock: Clock::new(),
             stock: Stock::default(),
@@ -147,6 +148,8 @@ impl Worker {
         let core = Box::into_raw(self.core);
         // SAFETY: from `into_raw`, and freed only below, when nobody has the reference any more.
         let running: &'static Core = unsafe { &*core };
+        let stack_bytes = running.scheduler.slab().stack_bytes();
+        let listed = roster::Listed::new(stack_bytes, &running.shared.tables);
         let entered = Entered::new(running);
         let body = move || {
             theirs.set(Some(catch_unwind(AssertUnwindSafe(main))));
@@ -156,6 +159,7 @@ impl Worker {
         };
         let ended = running.run(Box::new(body), self.settings.grace);
         drop(entered);
+        drop(listed);
         // SAFETY: nobody uses the reference any more: no coroutine runs again, not even one that
         // was abandoned, and the thread's driver is the one before.
         drop(unsafe { Box::from_raw(core) });

@@ -120,6 +120,8 @@ impl Asked {
                 answered: true,
                 held: None,
                 alive: listed.alive,
+                stack_bytes: listed.stack_bytes,
+                deepest: listed.deepest,
                 coroutines: listed.coroutines,
             },
             None => WorkerDescription { held: self.remote.held(), ..WorkerDescription::default() },

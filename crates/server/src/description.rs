@@ -5,8 +5,8 @@
 //!     so far: 12 opened, 9 closed, 0 refused, 0 timed out, 0 panicked, 0 cut off
 //!     #10 upper 127.0.0.1:52140 working; open for 2.1s, silent for 2.1s, in 6 B, out 0 B
 //!     #12 echo 127.0.0.1:52144 reading; open for 3.2s, may wait 26.8s more, …
-//!     worker 0: 3 coroutines
-//!       #0 "main" waits for one of 3 descriptors, for 12.0s
+//!     worker 0: 3 coroutines, at most 12 of 256 KiB of a stack touched
+//!       #0 "main" waits for one of 3 descriptors, for 12.0s; 8 KiB touched of its stack 0x…
 //!     worker 1: does not answer; held by "upper #10 127.0.0.1:52140" for 2.1s
 //! ```
 //! Handlers pay nothing for it: what they do is read from the word in which they say what they wait
@@ -125,6 +125,12 @@ pub struct WorkerDescription {
     pub held: Option<Held>,
     /// How many coroutines it has.
     pub alive: usize,
+    /// The size of each stack, in bytes.
+    pub stack_bytes: usize,
+    /// The most that any coroutine has touched of its stack, in bytes. In debug builds of all time;
+    /// otherwise of stacks that have not been free for a second or two since, and of those that an
+    /// earlier description saw.
+    pub deepest: usize,
     /// The oldest of them, at most [`MOST`](Description::MOST).
     pub coroutines: Vec<Described>,
 }
@@ -199,7 +205,12 @@ impl fmt::Display for WorkerDescription {
                 None => Ok(()),
             };
         }
-        write!(f, "{} coroutines", self.alive)?;
+        let (deepest, whole) = (self.deepest / 1024, self.stack_bytes / 1024);
+        write!(
+            f,
+            "{} coroutines, at most {deepest} of {whole} KiB of a stack touched",
+            self.alive
+        )?;
         for coroutine in &self.coroutines {
             write!(f, "\n    {}", Line(coroutine))?;
         }
@@ -221,8 +232,10 @@ struct Line<'a>(&'a Described);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Described { id, name, waits_for, since } = self.0;
-        write!(f, "#{id} \"{}\" waits for {waits_for}, for {}", Escaped(name), Short(*since))
+        let Described { id, name, waits_for, since, stack, touched } = self.0;
+        let (name, since, touched) = (Escaped(name), Short(*since), touched / 1024);
+        write!(f, "#{id} \"{name}\" waits for {waits_for}, for {since}; ")?;
+        write!(f, "{touched} KiB touched of its stack {:#x}-{:#x}", stack.start, stack.end)
     }
 }
 
@@ -295,7 +308,7 @@ mod tests {
              2.0s, in 5 B, out 6 B",
             "  and 4 more",
             "  worker 0: does not answer; held by \"a\\u{202e}\\nb\" for 1.0s",
-            "  worker 1: 2 coroutines",
+            "  worker 1: 2 coroutines, at most 0 of 0 KiB of a stack touched",
             "    and 2 more",
         ];
         assert_eq!(description.to_string(), lines.join("\n"));

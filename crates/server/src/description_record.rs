@@ -92,6 +92,8 @@ impl Record {
                 record.text(held.name.as_bytes()).duration(held.since)
             })
             .integer(worker.alive as u64)
+            .integer(worker.stack_bytes as u64)
+            .integer(worker.deepest as u64)
             .list(&worker.coroutines, Record::coroutine)
     }
 
@@ -109,6 +111,9 @@ impl Record {
             .integer(kind)
             .integer(value)
             .duration(coroutine.since)
+            .integer(coroutine.stack.start as u64)
+            .integer(coroutine.stack.end as u64)
+            .integer(coroutine.touched as u64)
     }
 }
 
@@ -167,6 +172,8 @@ impl Reader<'_> {
             answered: self.integer()? != 0,
             held: self.option(|from| Some(Held { name: from.text()?, since: from.duration()? }))?,
             alive: self.size()?,
+            stack_bytes: self.size()?,
+            deepest: self.size()?,
             coroutines: self.list(Reader::coroutine)?,
         })
     }
@@ -184,6 +191,8 @@ impl Reader<'_> {
                 _ => WaitsFor::Another,
             },
             since: self.duration()?,
+            stack: self.size()?..self.size()?,
+            touched: self.size()?,
         })
     }
 }
@@ -197,7 +206,8 @@ mod tests {
     use crate::record::{RECORD_BYTES, Reported};
 
     fn coroutine(waits_for: WaitsFor) -> Described {
-        Described { id: 3, name: "x".repeat(60), waits_for, since: Duration::from_micros(7) }
+        let (name, since) = ("x".repeat(60), Duration::from_micros(7));
+        Described { id: 3, name, waits_for, since, stack: 5..6, touched: 7 }
     }
 
     #[test]
@@ -237,6 +247,8 @@ mod tests {
                     answered: true,
                     held: None,
                     alive: 99,
+                    stack_bytes: 98,
+                    deepest: 97,
                     coroutines: waits.into_iter().cycle().take(200).map(coroutine).collect(),
                 },
                 WorkerDescription { held, ..WorkerDescription::default() },

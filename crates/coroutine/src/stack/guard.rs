@@ -99,6 +99,21 @@ pub(crate) unsafe fn discard(start: usize, length: usize) {
     unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
 }
 
+/// Which pages of a mapping have memory, a byte for each, 1 if it has: those that were touched and
+/// not given back. A guard among them may be either. `mincore(2)`.
+///
+/// # Errors
+/// `ENOMEM` for what is not mapped, `EAGAIN` out of memory.
+pub(crate) fn resident(start: usize, length: usize, pages: &mut Vec<u8>) -> io::Result<()> {
+    pages.clear();
+    pages.resize(length.div_ceil(page_bytes()), 0);
+    // SAFETY: there is a byte for each page, and what is asked about is only looked at by the
+    // kernel, wherever it is.
+    let answer = unsafe { libc::mincore(start as *mut libc::c_void, length, pages.as_mut_ptr()) };
+    pages.iter_mut().for_each(|page| *page &= 1);
+    check(answer)
+}
+
 /// Unmaps what [`reserve`] has mapped.
 ///
 /// # Safety

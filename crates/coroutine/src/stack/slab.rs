@@ -21,6 +21,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use corosensei::stack::{Stack, StackPointer};
 
@@ -49,6 +50,8 @@ pub(crate) struct Slab {
     free: RefCell<Free>,
     /// Whether a free slot may have pages.
     dirty: Cell<bool>,
+    /// The most that was seen touched of any stack, in bytes.
+    deepest: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Slab {
             carved: Cell::new(0),
             free: RefCell::default(),
             dirty: Cell::new(false),
+            deepest: Cell::new(0),
         }
     }
 
@@ -133,6 +137,10 @@ impl Slab {
         let mut free = self.free.borrow_mut();
         for at in free.clean..free.cold {
             let stack = self.stack(free.slots[at]);
+            if cfg!(debug_assertions) {
+                // Its pages are about to be forgotten.
+                self.note_depth(self.touched(free.slots[at], &mut Vec::new()));
+            }
             // SAFETY: the slot is free: its last coroutine is done and no other has it yet.
             unsafe { guard::discard(stack.limit.get(), self.stack_bytes) };
         }
@@ -150,6 +158,48 @@ impl Slab {
     /// The size of each stack.
     pub(crate) fn stack_bytes(&self) -> usize {
         self.stack_bytes
+    }
+
+    /// Where a stack is.
+    pub(crate) fn range(&self, slot: u32) -> Range<usize> {
+        let SlotStack { base, limit } = self.stack(slot);
+        limit.get()..base.get()
+    }
+
+    /// How much of a stack has been touched, in bytes from its base to its lowest page that has
+    /// memory, by whoever has had it since its pages were last given back. `pages` is room to look.
+    pub(crate) fn touched(&self, slot: u32, pages: &mut Vec<u8>) -> usize {
+        let range = self.range(slot);
+        match guard::resident(range.start, range.len(), pages) {
+            Ok(()) => self.depth(pages),
+            // Out of memory: it cannot be said.
+            Err(_) => 0,
+        }
+    }
+
+    /// The most that was touched of any stack: of what has not been given back, and of what this
+    /// or a sweep saw before.
+    pub(crate) fn deepest(&self) -> usize {
+        let (page, mut pages) = (page_bytes(), Vec::new());
+        let (stride, guard) = (self.stride() / page, self.guard_bytes / page);
+        for (number, chunk) in self.chunks.borrow().iter().enumerate() {
+            let slots = (self.carved.get() - number * CHUNK).min(CHUNK);
+            if guard::resident(chunk.start, slots * self.stride(), &mut pages).is_ok() {
+                let depths = pages.chunks(stride).map(|slot| self.depth(&slot[guard..]));
+                self.note_depth(depths.max().unwrap_or(0));
+            }
+        }
+        self.deepest.get()
+    }
+
+    fn note_depth(&self, bytes: usize) {
+        self.deepest.set(self.deepest.get().max(bytes));
+    }
+
+    /// From the lowest of the pages of a stack that has memory to its base, in bytes.
+    fn depth(&self, pages: &[u8]) -> usize {
+        let lowest = pages.iter().position(|page| *page == 1);
+        lowest.map_or(0, |lowest| (pages.len() - lowest) * page_bytes())
     }
 
     /// The slot whose lower guard `address` is in. Takes no lock and no memory, for the handler of
@@ -258,12 +308,9 @@ mod tests {
 
     /// Whether the page of this address has memory.
     fn is_resident(address: usize) -> bool {
-        let page = page_bytes();
-        let start = (address / page * page) as *mut libc::c_void;
-        let mut answer = 0u8;
-        // SAFETY: `answer` has the one byte for the one page that is asked for.
-        assert_eq!(unsafe { libc::mincore(start, page, &raw mut answer) }, 0);
-        answer & 1 == 1
+        let (page, mut pages) = (page_bytes(), Vec::new());
+        guard::resident(address / page * page, page, &mut pages).unwrap();
+        pages == [1]
     }
 
     fn both(test: impl Fn(Guards)) {
@@ -327,6 +374,45 @@ mod tests {
         assert!(!slab.wants_sweep());
         // Guards survive it.
         assert_eq!(slab.overflowed(deep[0] - 1), Some(0));
+    }
+
+    #[test]
+    fn what_was_touched_is_seen_and_the_deepest_is_remembered() {
+        both(|guards| {
+            let (page, pages) = (page_bytes(), &mut Vec::new());
+            let slab = Slab::new(65_536, 600, guards);
+            let stacks: Vec<_> = (0..300).map(|_| slab.take().unwrap()).collect();
+            assert_eq!((slab.touched(7, pages), slab.deepest()), (0, 0), "nothing yet");
+            for (number, stack) in &stacks {
+                assert_eq!(slab.range(*number), stack.limit.get()..stack.base.get());
+                write(stack.base.get() - 1);
+                assert_eq!(slab.touched(*number, pages), page);
+            }
+            let deep = |at: usize, depth: usize| write(stacks[at].1.base.get() - depth * page);
+            deep(299, 5);
+            let number = stacks[299].0;
+            assert_eq!((slab.touched(number, pages), slab.deepest()), (5 * page, 5 * page));
+            deep(3, 16);
+            assert_eq!(slab.deepest(), 65_536, "all of it");
+            assert_eq!(slab.touched(number, pages), 5 * page, "each for itself");
+            stacks.into_iter().for_each(|(number, stack)| slab.give_back(number, stack));
+            slab.sweep();
+            slab.sweep();
+            assert_eq!((slab.touched(3, pages), slab.deepest()), (0, 65_536));
+        });
+    }
+
+    /// In debug builds also what nobody has asked for before its pages went.
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_sweep_remembers_what_it_takes() {
+        let slab = Slab::new(65_536, 10, Guards::probe().unwrap());
+        let (number, stack) = slab.take().unwrap();
+        write(stack.limit.get());
+        slab.give_back(number, stack);
+        slab.sweep();
+        slab.sweep();
+        assert_eq!((slab.touched(number, &mut Vec::new()), slab.deepest()), (0, 65_536));
     }
 
     #[test]
