@@ -244,7 +244,8 @@ fn a_connection_is_refused_in_a_shortage() {
     assert_eq!(read_all(&client).unwrap(), b"", "an end, not a reset");
     let counters = server.until(|counters| counters.accept_failed > 0);
     assert_eq!((counters.opened, counters.refused), (1, 1));
-    assert!(server.told("Shortage") && server.told("pause: Some"));
+    server.until_told("Shortage");
+    server.until_told("pause: Some");
     drop(files);
     pid(&server.client());
     server.until(|counters| counters.opened == 2);

@@ -62,6 +62,7 @@ fn every_guard_is_in_its_guide_with_its_default() {
             "None" if name.starts_with("deadline_") => "| off |",
             "None" => "",
             "65536" => "| 64 KiB |",
+            "1048576" => "| 1 MiB |",
             "300s" => "| 5 min |",
             "30s" => "| 30 s |",
             "10s" => "| 10 s |",

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
 use switchboard::socket::fault::{Call, inject, let_sigpipe_kill};
-use switchboard::socket::signal::stop_signals;
+use switchboard::socket::signal::{quits, stop_signals};
 use switchboard::{
     Address, Connection, Control, Counters, Engine, Event, Guards, Result, Server, Service,
 };
@@ -111,6 +111,7 @@ impl Plain {
 fn by_default(engine: Engine, body: impl FnOnce()) {
     apart::alone(|| {
         stop_signals().unwrap();
+        quits().unwrap();
         apart(engine, body);
     });
 }

@@ -147,7 +147,7 @@ fn a_failed_get_request_is_passed_over(engine: Engine) {
         let _ = read_all(&server.client());
         server.until(|counters| counters.accept_failed == count);
     }
-    assert!(server.told("AcceptFailed"));
+    server.until_told("AcceptFailed");
     assert_eq!(server.control.counters().opened, 0);
     server.stop().unwrap();
 }

@@ -97,7 +97,7 @@ fn a_shortage_at_accept_passes(engine: Engine) {
             failed += injection.failed();
         }
         assert_eq!(server.control.counters().accept_failed, failed);
-        assert!(server.told("pause: Some("));
+        server.until_told("pause: Some(");
         server.stop().unwrap();
     });
 }
