@@ -1,7 +1,7 @@
 //! The scheduler of one worker: which coroutine runs next, and how it gives way.
 //!
 //! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has
-//! to, after [`BUDGET`] operations. Switching is corosensei's; everything else is plain memory of
+//! to, after [`BUDGET`] operations; then the reactor is asked before it goes on. Switching is corosensei's; everything else is plain memory of
 //! one thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
 //!
 //! ```text
@@ -27,7 +27,8 @@ use crate::roster::Tables;
 use crate::slot::{CANCELLED, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
 use crate::stack::slab::{CHUNK, Slab, SlotStack};
 
-/// Operations that a coroutine may complete before others get their turn.
+/// Operations that a coroutine may complete before others get their turn. One that receives as much
+/// as it can take counts for as many as there are kilobytes.
 pub(crate) const BUDGET: u32 = 64;
 
 /// See the head of this file.
@@ -38,6 +39,8 @@ pub(crate) struct Scheduler {
     slots: Box<[OnceCell<Box<[Slot]>>]>,
     first: Cell<Option<SlotRef>>,
     last: Cell<Option<SlotRef>>,
+    /// Those that gave way though they could go on, the last one first.
+    gave_way: Cell<Option<SlotRef>>,
     running: Cell<Option<SlotRef>>,
     timers: RefCell<crate::timers::Timers>,
     next_deadline: Cell<Moment>,
@@ -62,6 +65,7 @@ impl Scheduler {
             slots: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceCell::new()).collect(),
             first: Cell::new(None),
             last: Cell::new(None),
+            gave_way: Cell::new(None),
             running: Cell::new(None),
             timers: RefCell::default(),
             next_deadline: Cell::new(NEVER),
@@ -155,6 +159,34 @@ impl Scheduler {
         match self.last.replace(Some(slot)) {
             Some(last) => last.next.set(Some(slot)),
             None => self.first.set(Some(slot)),
+        }
+    }
+
+    /// Has a coroutine that gives way run again in the next turn: when the reactor has been asked, so
+    /// that those whose events it has not told yet have theirs.
+    pub(crate) fn make_ready_later(&self, slot: SlotRef) {
+        slot.state.set(State::Ready);
+        slot.next.set(self.gave_way.replace(Some(slot)));
+    }
+
+    /// Puts those that gave way into the run queue, in the order in which they did.
+    #[inline]
+    pub(crate) fn end_turn(&self) {
+        if self.gave_way.get().is_some() {
+            self.queue_those_that_gave_way();
+        }
+    }
+
+    #[inline(never)]
+    fn queue_those_that_gave_way(&self) {
+        let (mut left, mut first) = (self.gave_way.take(), None);
+        while let Some(slot) = left {
+            left = slot.next.replace(first);
+            first = Some(slot);
+        }
+        while let Some(slot) = first {
+            first = slot.next.get();
+            self.make_ready(slot);
         }
     }
 

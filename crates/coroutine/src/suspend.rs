@@ -126,7 +126,7 @@ impl Scheduler {
     /// wakes.
     #[cold]
     pub(crate) fn yield_pinned(&self, me: SlotRef) {
-        self.make_ready(me);
+        self.make_ready_later(me);
         self.switch(me, WaitsFor::Turn);
     }
 
@@ -144,7 +144,7 @@ impl Scheduler {
             return self.unwind(me);
         }
         if !std::thread::panicking() {
-            self.make_ready(me);
+            self.make_ready_later(me);
             self.switch(me, WaitsFor::Turn);
             if me.has(UNWINDING) {
                 self.unwind(me);
@@ -160,6 +160,13 @@ impl Scheduler {
             return self.spent(me);
         }
         self.budget.set(left - 1);
+    }
+
+    /// Counts that an operation moved many bytes: as if they had come a kilobyte at a time.
+    #[inline]
+    pub(crate) fn spend_for(&self, bytes: usize) {
+        let worth = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+        self.budget.set(self.budget.get().saturating_sub(worth));
     }
 
     #[cold]

@@ -269,8 +269,10 @@ impl Core {
         ended.forced = self.scheduler.alive();
         if cfg!(panic = "unwind") {
             self.raise_in_all(UNWINDING);
+            self.scheduler.end_turn();
             while let Some(slot) = self.scheduler.pop() {
                 self.resume(slot);
+                self.scheduler.end_turn();
             }
         }
         self.shared.mailbox().close(&mut self.letters.borrow_mut());
@@ -302,6 +304,7 @@ impl Core {
                 break;
             }
         }
+        self.scheduler.end_turn();
         let time = clock::coarse();
         self.scheduler.set_time(time);
         let wait = self.may_sleep(time, limit);

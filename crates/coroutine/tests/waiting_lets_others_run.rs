@@ -5,6 +5,8 @@ mod support;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use coroutine::{Builder, WaitsFor, in_coroutine, list, sleep, spawn, yield_now};
@@ -152,6 +154,37 @@ fn one_that_never_waits_lets_others_run() {
         drop(left);
     });
 }
+
+/// Of what arrives meanwhile the worker hears from the kernel only: it has to ask, although somebody
+/// could always go on.
+#[test]
+fn one_that_never_waits_hides_no_arrival() {
+    for (flood, flooded) in [pair(), tcp_pair()] {
+        let rounds = run(move || {
+            let (quiet, other_end) = pair();
+            let heard = Arc::new(AtomicBool::new(false));
+            let hears = Arc::clone(&heard);
+            let waiting = spawn(move || {
+                quiet.recv_exact(&mut [0; 5]).unwrap();
+                hears.store(true, SeqCst);
+            });
+            yield_now();
+            other_end.send_all(b"hello").unwrap();
+            let mut rounds = 0;
+            while !heard.load(SeqCst) && rounds < MANY_ROUNDS {
+                flood.send_all(&[7; 64]).unwrap();
+                flooded.recv_exact(&mut [0; 64]).unwrap();
+                rounds += 1;
+            }
+            waiting.join().unwrap();
+            rounds
+        });
+        assert!(rounds < 500, "{rounds} rounds until an arrival was seen");
+    }
+}
+
+/// More than a worker may go through without a look at what has arrived.
+const MANY_ROUNDS: usize = 5000;
 
 #[test]
 fn one_reads_while_another_writes_the_same_socket() {

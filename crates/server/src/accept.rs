@@ -35,6 +35,9 @@ use crate::running::{One, Reservation, Running};
 
 /// How many connections one listener may hand over before the others get their turn.
 const TURN: usize = 64;
+/// How many are still taken of those that wait when the server is asked to stop. It ends: who keeps
+/// coming must not keep a server from its end.
+const LAST: usize = 4096;
 /// The first pause in a shortage, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// How long a shortage lasts before waiting connections are turned away.
@@ -221,7 +224,7 @@ impl AcceptLoop {
             self.entrances.iter().for_each(|entrance| entrance.act());
         }
         for entrance in self.entrances.clone() {
-            self.take(&entrance, TURN, process)?;
+            self.take(&entrance, LAST, process)?;
         }
         Ok(())
     }

@@ -34,6 +34,10 @@ impl Server {
     /// Serves until asked to stop, then drains: connections finish within
     /// [`grace`](crate::Guards::grace), and the listeners are closed. A server serves once.
     ///
+    /// Connections that wait to be accepted at that moment are still served, as far as the limits
+    /// have room for them. One that comes later is refused; the kernel may complete one between the
+    /// last look at the queue and its end, and that ends with a reset and without an answer.
+    ///
     /// A service manager that waits for it is told: see `notify.rs` and `sd_notify(3)`.
     ///
     /// # Errors

@@ -4,10 +4,11 @@
 mod support;
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use support::{Notes, ask, on_every_engine, read_all, serve};
-use switchboard::{Connection, Engine, Guards};
+use support::{Client, Notes, ask, on_every_engine, read_all, serve};
+use switchboard::{Connection, Engine, Guards, Server};
 
 on_every_engine! {
     a_request_under_way_is_answered
@@ -18,6 +19,8 @@ on_every_engine! {
     nothing_begins_after_the_end
     a_server_stopped_before_it_serves_ends_at_once
     waiting_connections_are_still_served
+    a_whole_queue_is_still_served
+    a_storm_of_clients_is_answered_or_turned_away
 }
 
 /// Lines back, between requests in the way that lets a drain close it.
@@ -118,7 +121,7 @@ fn nothing_begins_after_the_end(engine: Engine) {
 }
 
 fn a_server_stopped_before_it_serves_ends_at_once(engine: Engine) {
-    let mut server = switchboard::Server::new().with_engine(engine).with_signals(false);
+    let mut server = Server::new().with_engine(engine).with_signals(false);
     server.bind("127.0.0.1:0", lines).unwrap();
     server.control().shutdown();
     server.serve_forever().unwrap();
@@ -139,4 +142,63 @@ fn waiting_connections_are_still_served(engine: Engine) {
     assert_eq!(read_all(&first).unwrap(), b"first\n");
     assert_eq!(read_all(&second).unwrap(), b"second\n");
     server.stop().unwrap();
+}
+
+fn one_line(connection: &mut Connection) -> io::Result<()> {
+    let mut line = String::new();
+    connection.read_line(&mut line)?;
+    connection.write_all(line.as_bytes())
+}
+
+/// Nobody has accepted any of them when the server is asked to stop.
+fn a_whole_queue_is_still_served(engine: Engine) {
+    let many = 100;
+    let all = Guards {
+        limit_connections: Some(if engine == Engine::Serial { 1 } else { many }),
+        limit_per_address: Some(many),
+        ..Guards::default()
+    };
+    let server = Server::new().with_engine(engine).with_guards(all).with_workers(1);
+    let mut server = server.with_signals(false);
+    server.bind("127.0.0.1:0", one_line).unwrap();
+    let address = server.addresses().remove(0);
+    let clients: Vec<_> = (0..many).map(|_| Client::new(&address)).collect();
+    clients.iter().for_each(|client| client.send_all(b"last orders\n").unwrap());
+    server.control().shutdown();
+    let serving = std::thread::spawn(move || server.serve_forever());
+    for client in &clients {
+        assert_eq!(read_all(client).unwrap(), b"last orders\n");
+    }
+    serving.join().unwrap().unwrap();
+}
+
+/// Whoever was let in has its answer, whole. Whoever came too late has none of it: no connection,
+/// or one that ends at once.
+fn a_storm_of_clients_is_answered_or_turned_away(engine: Engine) {
+    // A child is there for a moment longer than its connection.
+    let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+    let server = serve(engine, "127.0.0.1:0", guards, one_line);
+    let address = server.address.resolve().unwrap().remove(0).address.as_inet().unwrap();
+    let storm = [(); 4].map(|()| {
+        std::thread::spawn(move || {
+            let mut answered = 0;
+            while let Ok(mut client) = TcpStream::connect(address) {
+                let _ = client.write_all(b"a drop in the storm\n");
+                let mut answer = Vec::new();
+                let end = client.read_to_end(&mut answer);
+                match answer.as_slice() {
+                    b"a drop in the storm\n" if end.is_ok() => answered += 1,
+                    b"" => return answered,
+                    half => panic!("{:?}, then {end:?}", half.escape_ascii().to_string()),
+                }
+            }
+            answered
+        })
+    });
+    server.until(|counters| counters.opened >= 200);
+    let control = server.control.clone();
+    server.stop().unwrap();
+    let answered: u64 = storm.map(|one| one.join().unwrap()).into_iter().sum();
+    let counters = control.counters();
+    assert_eq!((counters.opened, counters.closed), (answered, answered));
 }

@@ -78,6 +78,8 @@ impl Epoll {
                     Ok(count) => {
                         if known && count.wrapping_sub(1) < room - 1 {
                             entry.note_short_read(target.fd);
+                        } else {
+                            core.scheduler.spend_for(count);
                         }
                         core.scheduler.spend(me);
                         return Ok(count);

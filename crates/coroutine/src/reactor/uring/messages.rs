@@ -83,6 +83,7 @@ impl Uring {
         match try_recv(target.fd, buffer) {
             Ok(count) => {
                 History::note(target, count, buffer.len());
+                core.scheduler.spend_for(count);
                 core.scheduler.spend(me);
                 return Ok(count);
             }
