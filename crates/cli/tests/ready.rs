@@ -71,6 +71,53 @@ fn a_server_that_is_denied_a_ring_says_so_once_and_serves() {
     assert!(line.contains("epoll (io_uring: denied") && line.contains("note"), "{line}");
 }
 
+/// Becomes the program, and may lock so many bytes of memory, root or not.
+const LIMITED: &str = "
+import ctypes, os, resource, sys
+ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+#[test]
+fn workers_that_find_no_memory_for_a_ring_say_so_once_and_serve() {
+    const FEW: &str = "200000";
+    let limited = |limit: &str| {
+        let mut command = Command::new("python3");
+        command.args(["-c", LIMITED, limit, env!("CARGO_BIN_EXE_switchboard")]);
+        command.env("SWITCHBOARD_DRIVER", "uring");
+        command
+    };
+    let counts = |table: &str| table.contains("RLIMIT_MEMLOCK");
+    // There are kernels that count rings elsewhere.
+    if !has("python3")
+        || !counts(&String::from_utf8_lossy(&run(limited("0").arg("doctor"), b"").stdout))
+    {
+        return;
+    }
+    let port_file = fresh_path("port");
+    let mut command = limited(FEW);
+    command.args(["serve", "echo", "0", "--workers", "4"]);
+    command.env("SWITCHBOARD_PORT_FILE", &port_file);
+    let server = Running::start(command, port_file);
+    server.err.wait_for("listening");
+    server.wait_until("the port file", || server.port_file().exists());
+    let mut clients: Vec<_> =
+        (0..20).map(|_| TcpStream::connect(("127.0.0.1", server.port())).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(b"hello").unwrap();
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"hello");
+    }
+    drop(clients);
+    server.err.wait_for("close");
+    // Told in the first line, if it was short even for the first ring, and else of a worker.
+    let told = server.err.all().into_iter().filter(|line| counts(line)).collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "{told:?}");
+    server.stop();
+}
+
 #[test]
 fn the_driver_is_the_one_asked_for() {
     let port_file = fresh_path("port");

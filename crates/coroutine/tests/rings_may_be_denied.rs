@@ -1,7 +1,8 @@
 //! Where there is no ring a worker runs on epoll, says why, and does everything it would have done.
 //!
 //! A filter of a thread's own denies `io_uring_setup(2)` with the answers of a container, of the
-//! sysctl, and of older kernels; a child without privileges may lock no memory.
+//! sysctl, and of older kernels, or one of the two other calls; a child without privileges may lock
+//! no memory.
 
 #![allow(unsafe_code)]
 
@@ -14,15 +15,15 @@ use socket::process::{Exit, Fork};
 use socket::{Family, Socket, Type};
 use support::{Watchdog, listener};
 
-/// Makes every later `io_uring_setup` of this thread fail with `errno`.
-fn deny(errno: i32) {
+/// Makes every later `call` of this thread fail with `errno`.
+fn deny(call: libc::c_long, errno: i32) {
     let filter = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     // The number of the call, the first word of `struct seccomp_data`.
     let load = filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0);
     let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let mut program = [
         load,
-        filter(equal, 0, 1, libc::SYS_io_uring_setup as u32),
+        filter(equal, 0, 1, call as u32),
         filter(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
         filter(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
@@ -70,9 +71,13 @@ fn exercise(driver: Driver) -> Driven {
 }
 
 fn denied_with(errno: i32) -> String {
+    denied(libc::SYS_io_uring_setup, errno)
+}
+
+fn denied(call: libc::c_long, errno: i32) -> String {
     let _watchdog = Watchdog::new(Duration::from_secs(60));
     let denied = move || {
-        deny(errno);
+        deny(call, errno);
         assert_eq!(exercise(Driver::Epoll).refusal, None, "nobody asked for a ring");
         assert_eq!(Driver::Uring.examine(), exercise(Driver::Uring));
         exercise(Driver::Uring)
@@ -87,6 +92,14 @@ fn a_filter_or_the_sysctl_denies_it() {
     for errno in [libc::EPERM, libc::EACCES] {
         let why = denied_with(errno);
         assert!(why.contains("denied") && why.contains("io_uring_disabled"), "{why}");
+    }
+}
+
+#[test]
+fn a_ring_that_can_be_made_and_not_used_is_none() {
+    for call in [libc::SYS_io_uring_enter, libc::SYS_io_uring_register] {
+        let why = denied(call, libc::EPERM);
+        assert!(why.contains("denied"), "{why}");
     }
 }
 

@@ -95,7 +95,7 @@ pub enum Event<'a> {
         elapsed: Duration,
     },
     /// A worker of the coroutine engine has no ring, although one was to be had when the server
-    /// started, and runs on epoll. It serves all the same.
+    /// started, and runs on epoll. It serves all the same. Told of the first such worker only.
     WorkerFellBack {
         /// Why.
         why: &'a str,

@@ -19,13 +19,16 @@
 //!   sockets, locks and `blocking`: they hold up every connection of their worker. What is held up
 //!   is told.
 
+use std::cell::OnceCell;
 use std::io;
 use std::num::NonZero;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coroutine::{Driver, Settings, Worker};
+use coroutine::{Driven, Driver, Settings, Worker};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
@@ -42,6 +45,9 @@ use crate::running::Running;
 #[derive(Default)]
 pub(super) struct Runner {
     workers: Vec<JoinHandle<()>>,
+    /// What workers are to run on. Asked once: a ring that is denied is denied once, and what the
+    /// one that was made for the question takes of a limit is free again only later.
+    driver: OnceCell<Driven>,
 }
 
 /// How long coroutines that are cut off have to return before they are unwound: half of what the
@@ -52,7 +58,7 @@ const BATCH: usize = 32;
 
 impl Run for Runner {
     fn setup(&self, workers: Option<usize>) -> String {
-        let driver = Driver::Auto.examine();
+        let driver = self.driver();
         match workers.unwrap_or_else(cores) {
             1 => format!("{driver}, 1 worker"),
             workers => format!("{driver}, {workers} workers"),
@@ -65,8 +71,7 @@ impl Run for Runner {
         let settings = Settings {
             coroutines: running.limit_connections.saturating_mul(2).saturating_add(64),
             grace: GRACE,
-            // Asked once, so that a ring that is denied is denied once.
-            driver: Driver::Auto.examine().driver,
+            driver: self.driver().driver,
             ..Settings::default()
         };
         let told = Arc::new(Board::default());
@@ -120,6 +125,12 @@ impl Run for Runner {
     }
 }
 
+impl Runner {
+    fn driver(&self) -> &Driven {
+        self.driver.get_or_init(|| Driver::Auto.examine())
+    }
+}
+
 /// One for each core that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
@@ -140,6 +151,8 @@ struct Start {
 struct Board {
     notes: Mutex<Vec<Told>>,
     some: Latch,
+    /// A worker has no ring, and that has been told.
+    fell_back: AtomicBool,
 }
 
 impl Board {
@@ -176,7 +189,9 @@ fn work(start: Start) {
         Ok(worker) => worker,
         Err(error) => return ended("start a worker", error),
     };
-    if let Some(why) = &worker.driver().refusal {
+    if let Some(why) = &worker.driver().refusal
+        && !told.fell_back.swap(true, Relaxed)
+    {
         running.tell(&Event::WorkerFellBack { why });
     }
     running.watch_worker(worker.remote(), accept.door());
