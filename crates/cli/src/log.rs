@@ -2,7 +2,7 @@
 //!
 //! | level | events |
 //! |---|---|
-//! | `-q` | what is wrong with the server: accepts and reloads that fail, panics, dead workers |
+//! | `-q` | what is wrong: accepts and reloads that fail, panics, workers held up or dead |
 //! | standard | and listening, workers, connections opened, closed and refused, the drain |
 //! | `-v` | and every message |
 //!
@@ -74,6 +74,7 @@ impl Log {
             Event::AcceptFailed { .. }
                 | Event::Described { .. }
                 | Event::Panicked { .. }
+                | Event::Stalled { .. }
                 | Event::Reloaded { error: Some(_) }
                 | Event::NotifyFailed { .. }
                 | Event::WorkerFellBack { .. }
@@ -192,9 +193,15 @@ impl Log {
     }
 }
 
-/// What happens to the processes that serve.
+/// What happens to the threads and processes that serve.
 fn worker_line(event: &Event<'_>) -> Option<String> {
     Some(match event {
+        Event::Stalled { handler, elapsed, backtrace } => {
+            let (handler, elapsed) = (visible(handler.as_bytes()), duration::show(*elapsed));
+            let backtrace = backtrace.map(|text| format!("\n{}", visible(text.as_bytes())));
+            let backtrace = backtrace.unwrap_or_default();
+            format!("switchboard: {handler} has kept its worker for {elapsed}{backtrace}")
+        }
         Event::WorkerStarted { pid } => format!("switchboard: worker process {pid} started"),
         Event::WorkerDied { pid, exit, pause } => {
             let next = match pause {
@@ -265,6 +272,15 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
             .number("pause_us", pause.unwrap_or_default().as_micros()),
         Event::Panicked { connection, message } => {
             of("panicked", connection).text("message", message)
+        }
+        Event::Stalled { handler, elapsed, backtrace } => {
+            let object = Object::new("stalled")
+                .text("handler", handler)
+                .number("elapsed_us", elapsed.as_micros());
+            match backtrace {
+                Some(text) => object.text("backtrace", text),
+                None => object.null("backtrace"),
+            }
         }
         Event::Reloaded { error: None } => Object::new("reloaded"),
         Event::Reloaded { error: Some(error) } => {

@@ -38,7 +38,8 @@
 //! `source tools/gdb/coroutines.py`.
 //!
 //! What it deliberately does not do: migrate work between threads, colour functions, or make code
-//! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells).
+//! preemptible: a coroutine that computes keeps its worker ([`Remote::held`] tells, and
+//! [`Remote::backtrace`] where it stands).
 //!
 //! # Platform
 //! Linux 5.10 or later, x86-64 and aarch64.
@@ -53,6 +54,8 @@ mod current;
 mod dormant;
 mod driver;
 mod forced;
+#[cfg(debug_assertions)]
+mod glimpse;
 mod join;
 mod list;
 mod mailbox;

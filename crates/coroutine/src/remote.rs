@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     names: Box<[OnceLock<Names>]>,
     pub(crate) tables: Tables,
     takes_spawns: AtomicBool,
+    /// The worker's thread, as `gettid(2)` says; zero while it does not run.
+    thread: AtomicI32,
 }
 
 type Names = Box<[Mutex<String>]>;
@@ -104,6 +106,27 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// Where the coroutine stands that runs at this moment: its backtrace, the newest frame first.
+    /// For one that [is held to have](Remote::held) kept its worker for long.
+    ///
+    /// `None` in release builds, when none runs or it gives way before it is looked at, and when
+    /// the system is short of something. It takes up to a second, and the worker a few
+    /// milliseconds: it is forked, so that looking cannot hurt it.
+    #[must_use]
+    pub fn backtrace(&self) -> Option<String> {
+        #[cfg(debug_assertions)]
+        {
+            let resume = self.0.running();
+            let thread = self.0.thread.load(Ordering::Acquire);
+            let runs = resume as u32 != 0 && thread != 0;
+            runs.then(|| crate::glimpse::backtrace(&self.0, thread, resume)).flatten()
+        }
+        #[cfg(not(debug_assertions))]
+        None
+    }
+}
+
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Remote").field(&self.0).finish()
@@ -120,7 +143,19 @@ impl Shared {
             names: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
             tables: Tables::new(coroutines),
             takes_spawns: AtomicBool::new(true),
+            thread: AtomicI32::new(0),
         })
+    }
+
+    /// Notes that the worker runs on this thread.
+    pub(crate) fn set_thread(&self, thread: i32) {
+        self.thread.store(thread, Ordering::Release);
+    }
+
+    /// Which coroutine runs, and in which of its turns.
+    #[cfg(debug_assertions)]
+    pub(crate) fn running(&self) -> u64 {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// Refuses every later [`Remote::spawn`].

@@ -114,8 +114,8 @@ pub(crate) struct Listed {
 static CHANGING: Mutex<()> = Mutex::new(());
 
 impl Listed {
-    /// Lists the worker of this thread.
-    pub(crate) fn new(stack_bytes: usize, tables: &Tables) -> Listed {
+    /// Lists a worker of this thread.
+    pub(crate) fn new(thread: i32, stack_bytes: usize, tables: &Tables) -> Listed {
         let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let root = &SWITCHBOARD_COROUTINES;
         if let Some((text, length)) = name_layout() {
@@ -124,8 +124,7 @@ impl Listed {
         }
         let entry = Box::into_raw(Box::new(Entry {
             next: AtomicPtr::new(root.workers.load(Relaxed)),
-            // SAFETY: takes nothing and cannot fail.
-            thread: unsafe { libc::gettid() } as usize,
+            thread: thread as usize,
             stack_bytes,
             tables: tables.0.as_ptr(),
             count: tables.0.len(),
@@ -196,7 +195,7 @@ mod tests {
             at == entry
         };
         let tables = Tables::new(1);
-        let (one, two) = (Listed::new(1, &tables), Listed::new(2, &tables));
+        let (one, two) = (Listed::new(1, 1, &tables), Listed::new(2, 1, &tables));
         let (first, second) = (one.entry, two.entry);
         assert!(in_list(first) && in_list(second));
         drop(one);

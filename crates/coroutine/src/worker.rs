@@ -149,7 +149,10 @@ impl Worker {
         // SAFETY: from `into_raw`, and freed only below, when nobody has the reference any more.
         let running: &'static Core = unsafe { &*core };
         let stack_bytes = running.scheduler.slab().stack_bytes();
-        let listed = roster::Listed::new(stack_bytes, &running.shared.tables);
+        // SAFETY: takes nothing and cannot fail.
+        let thread = unsafe { libc::gettid() };
+        let listed = roster::Listed::new(thread, stack_bytes, &running.shared.tables);
+        running.shared.set_thread(thread);
         let entered = Entered::new(running);
         let body = move || {
             theirs.set(Some(catch_unwind(AssertUnwindSafe(main))));
@@ -159,6 +162,7 @@ impl Worker {
         };
         let ended = running.run(Box::new(body), self.settings.grace);
         drop(entered);
+        running.shared.set_thread(0);
         drop(listed);
         // SAFETY: nobody uses the reference any more: no coroutine runs again, not even one that
         // was abandoned, and the thread's driver is the one before.

@@ -48,7 +48,9 @@ fn each_stack_has_its_place_and_its_depth() {
             assert_eq!(stacks(&mine[1..]), stacks(&others[1..]), "both ways to ask agree");
             let of = |name: &str| others.iter().find(|one| one.name == name).unwrap();
             for (name, place) in places {
-                assert!(of(name).stack.contains(&place), "{name} is at {place:#x}: {others:?}");
+                // A sanitizer puts such a variable elsewhere.
+                let inside = of(name).stack.contains(&place) || cfg!(feature = "asan");
+                assert!(inside, "{name} is at {place:#x}: {others:?}");
                 assert_eq!(of(name).stack.len(), stack_bytes);
             }
             let (deep, flat) = (of("deep").touched, of("flat").touched);

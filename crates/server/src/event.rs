@@ -93,6 +93,9 @@ pub enum Event<'a> {
         handler: &'a str,
         /// For how long already.
         elapsed: Duration,
+        /// Where it was then, the newest frame first. In debug builds only, and for one handler in
+        /// a second.
+        backtrace: Option<&'a str>,
     },
     /// A worker of the coroutine engine has no ring, although one was to be had when the server
     /// started, and runs on epoll. It serves all the same. Told of the first such worker only.
@@ -425,8 +428,9 @@ pub(crate) fn to_stderr(event: &Event<'_>) {
         Event::Closed { connection, reason: reason @ CloseReason::Crashed(_), .. } => {
             eprintln!("{} {}: {reason}", connection.service, connection.peer);
         }
-        Event::Stalled { handler, elapsed } => {
-            eprintln!("{handler}: has kept its worker for {elapsed:.1?}");
+        Event::Stalled { handler, elapsed, backtrace } => {
+            let backtrace = backtrace.map(|text| format!("\n{text}")).unwrap_or_default();
+            eprintln!("{handler}: has kept its worker for {elapsed:.1?}{backtrace}");
         }
         Event::Described { description } => eprintln!("{description}"),
         Event::WorkerFellBack { why } => eprintln!("a worker runs on epoll (io_uring: {why})"),

@@ -46,8 +46,9 @@ pub struct Guards {
     /// For the whole connection, however busy. Default none: a chat may last for days.
     pub deadline_connection: Option<Duration>,
     /// For a handler to keep its worker from all other connections there, by computing or by
-    /// blocking in what does not park it. Nothing is ended, but it is told. Default 1 s: people
-    /// notice.
+    /// blocking in what does not park it. Nothing is ended, but it is told, in debug builds with
+    /// its backtrace. Default 1 s: people notice. In a debug build 10 ms find what will be too long
+    /// for a busy server.
     pub report_stall: Option<Duration>,
     /// After a request to stop, how long connections may take to finish before they are cut off;
     /// those that only wait for their peer are let go after half of it. Default 10 s, what most

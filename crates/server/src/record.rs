@@ -32,7 +32,7 @@ pub(crate) enum Reported {
     Closed { id: u64, elapsed: Duration, received: u64, sent: u64, reason: CloseReason },
     Refused(Summary, Refusal),
     AcceptFailed { address: Address, error: io::Error, pause: Option<Duration> },
-    Stalled { handler: String, elapsed: Duration },
+    Stalled { handler: String, elapsed: Duration, backtrace: Option<String> },
     FellBack(String),
     Described { piece: Vec<u8>, last: bool },
     Reloaded(io::Error),
@@ -76,9 +76,10 @@ pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
             .text(address.to_string().as_bytes())
             .error(error)
             .option(*pause, Record::duration),
-        Event::Stalled { handler, elapsed } => {
-            Record::new(STALLED).text(handler.as_bytes()).duration(*elapsed)
-        }
+        Event::Stalled { handler, elapsed, backtrace } => Record::new(STALLED)
+            .text(handler.as_bytes())
+            .duration(*elapsed)
+            .option(*backtrace, |record, text| record.text(text.as_bytes())),
         Event::WorkerFellBack { why } => Record::new(FELL_BACK).text(why.as_bytes()),
         Event::Reloaded { error: Some(error) } => Record::new(RELOADED).error(error),
         // The supervisor's own hook has run too, and that is told.
@@ -128,7 +129,11 @@ impl Reported {
                 error: from.error()?,
                 pause: from.option(Reader::duration)?,
             },
-            STALLED => Reported::Stalled { handler: from.text()?, elapsed: from.duration()? },
+            STALLED => Reported::Stalled {
+                handler: from.text()?,
+                elapsed: from.duration()?,
+                backtrace: from.option(Reader::text)?,
+            },
             FELL_BACK => Reported::FellBack(from.text()?),
             DESCRIBED => {
                 Reported::Described { last: from.integer()? != 0, piece: from.bytes()?.to_vec() }
@@ -420,8 +425,10 @@ mod tests {
         assert!(there_and_back(&message).ends_with("direction: Out, bytes: 5 }"));
         let fell_back = Event::WorkerFellBack { why: "denied" };
         assert_eq!(there_and_back(&fell_back), "FellBack(\"denied\")");
-        let stalled = Event::Stalled { handler: "echo #1", elapsed: Duration::from_secs(2) };
-        assert_eq!(there_and_back(&stalled), "Stalled { handler: \"echo #1\", elapsed: 2s }");
+        let elapsed = Duration::from_secs(2);
+        let stalled = Event::Stalled { handler: "echo #1", elapsed, backtrace: Some("here") };
+        let same = "Stalled { handler: \"echo #1\", elapsed: 2s, backtrace: Some(\"here\") }";
+        assert_eq!(there_and_back(&stalled), same);
         let (address, error) = (&"tcp://127.0.0.1:7".parse().unwrap(), &io::Error::other("no"));
         let pause = Some(Duration::from_millis(3));
         let accept = there_and_back(&Event::AcceptFailed { address, error, pause });

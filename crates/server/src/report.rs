@@ -154,8 +154,9 @@ impl Reports {
                 }
             }
             Reported::FellBack(why) => teller.tell(&Event::WorkerFellBack { why: &why }),
-            Reported::Stalled { handler, elapsed } => {
-                teller.tell(&Event::Stalled { handler: &handler, elapsed });
+            Reported::Stalled { handler, elapsed, backtrace } => {
+                let (handler, backtrace) = (&handler, backtrace.as_deref());
+                teller.tell(&Event::Stalled { handler, elapsed, backtrace });
             }
             Reported::Reloaded(error) => teller.tell(&Event::Reloaded { error: Some(&error) }),
             Reported::Failed(why) => self.failure = Some(why),

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr, Shutdown};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coroutine::Remote;
 use socket::process::SharedWords;
@@ -51,6 +51,8 @@ pub(crate) struct Running {
     pub(crate) places: Places,
     registry: Lock<Registry>,
     workers: Lock<Vec<Watched>>,
+    /// When somebody last looked where a handler stands.
+    looked: Lock<Option<Instant>>,
     pub(crate) patrol: Patrol,
     /// Set when what is open is cut off.
     pub(crate) cut: Latch,
@@ -116,6 +118,9 @@ pub(crate) fn now() -> u64 {
 /// The shortest and the longest time between two patrols.
 const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// The time between two looks at where a handler stands.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What is open.
 #[derive(Default)]
 struct Registry {
@@ -168,6 +173,7 @@ impl Running {
             places: Places::new(limit_connections),
             registry: Lock::default(),
             workers: Lock::default(),
+            looked: Lock::default(),
             patrol: Patrol::default(),
             cut: Latch::default(),
             over: Latch::default(),
@@ -303,14 +309,29 @@ impl Running {
     /// Tells of handlers that hold up their workers.
     pub(crate) fn tell_stalled(&self) {
         let Some(limit) = self.guards.report_stall else { return };
-        let mut workers = self.workers.lock();
-        for watched in &mut *workers {
+        let mut stalled = Vec::new();
+        for watched in &mut *self.workers.lock() {
             let held = watched.remote.held().filter(|held| held.since >= limit);
-            if let Some(held) = held.as_ref().filter(|_| !watched.told) {
-                self.tell(&Event::Stalled { handler: &held.name, elapsed: held.since });
-            }
-            watched.told = held.is_some();
+            let told = std::mem::replace(&mut watched.told, held.is_some());
+            stalled.extend(held.filter(|_| !told).map(|held| (watched.remote.clone(), held)));
         }
+        for (remote, held) in stalled {
+            let backtrace = self.backtrace(&remote);
+            let (handler, elapsed) = (&held.name, held.since);
+            self.tell(&Event::Stalled { handler, elapsed, backtrace: backtrace.as_deref() });
+        }
+    }
+
+    /// Where a handler stands that keeps its worker, unless somebody has just looked: looking is
+    /// work for the patrol, and for the machine.
+    fn backtrace(&self, remote: &Remote) -> Option<String> {
+        let mut looked = self.looked.lock();
+        if looked.is_some_and(|last| last.elapsed() < LOOK) {
+            return None;
+        }
+        let backtrace = remote.backtrace();
+        *looked = Some(Instant::now());
+        backtrace
     }
 
     /// How often to look for connections that wait too long; `None` if there is no such limit.

@@ -1,0 +1,220 @@
+//! A glimpse of where a running coroutine stands: its backtrace, taken from another thread.
+//!
+//! ```text
+//!   asker ── signal ──► worker: the handler forks ──► child: backtrace ─► pipe ─► asker
+//!                         │ and goes on                 _exit
+//! ```
+//! A signal may come between any two instructions, inside `malloc` too, and then nothing may be
+//! called that takes a lock or allocates, which unwinding and looking names up both do. So the
+//! handler does one thing: it forks. Its child is a copy of that thread in that moment, and does
+//! what is needed there. Whatever goes wrong (a lock that was held and that nobody is left to
+//! open, a frame that cannot be unwound) happens to the child, whose alarm ends it. Nothing of the
+//! process is touched: the child hears no signal, closes every descriptor but the pipe, and
+//! leaves by `_exit(2)`; it has no exit signal, so nobody else is told of its end or waits for it.
+//!
+//! In debug builds only: a fork costs milliseconds, and a release build has no lines to show.
+//!
+//! What it deliberately does not do: stop the coroutine, or look at one that waits; for those there
+//! is a debugger.
+
+#![allow(unsafe_code)]
+
+use std::backtrace::Backtrace;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::ptr;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket::{Deadline, Interest, Poll, poll};
+
+use crate::current;
+use crate::remote::Shared;
+
+/// How long the worker has to hear the signal, and its child to answer. Looking up names in a large
+/// program takes a second on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest answer, in bytes: a few hundred frames.
+const MOST: u64 = 256 * 1024;
+
+/// What is asked of the handler: of which worker, in which of its resumes, and where to write.
+static ASKED_OF: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
+static ASKED_IN: AtomicU64 = AtomicU64::new(0);
+static ANSWER_TO: AtomicI32 = AtomicI32::new(-1);
+/// One of the following, or the number of the child.
+static STATE: AtomicI32 = AtomicI32::new(NOTHING);
+
+const NOTHING: i32 = 0;
+const ASKED: i32 = -1;
+const CLAIMED: i32 = -2;
+const REFUSED: i32 = -3;
+
+/// The signal that asks: a real-time one that is nobody's, beside the one of `socket`.
+fn signal() -> i32 {
+    libc::SIGRTMAX() - 1
+}
+
+/// Where the coroutine stands that is in this `resume` on the worker's `thread`. `None` if it has
+/// given way meanwhile, or the system is short of something.
+pub(crate) fn backtrace(shared: &Shared, thread: i32, resume: u64) -> Option<String> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    static HANDLER: Once = Once::new();
+    let _one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    HANDLER.call_once(install);
+    let (reader, writer) = pipe().ok()?;
+    ASKED_OF.store(ptr::from_ref(shared).cast_mut(), SeqCst);
+    ASKED_IN.store(resume, SeqCst);
+    ANSWER_TO.store(writer.as_raw_fd(), SeqCst);
+    STATE.store(ASKED, SeqCst);
+    let process = std::process::id() as i32;
+    // SAFETY: takes integers. A thread that has ended only makes it fail.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal()) };
+    let child = wait_for_child()?;
+    drop(writer);
+    let answer = read(reader);
+    // SAFETY: takes integers; the child is ours and has not been waited for.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    // SAFETY: as above, and nobody wants the status.
+    unsafe { libc::waitpid(child, ptr::null_mut(), libc::__WALL) };
+    let text = String::from_utf8(answer).ok()?;
+    Some(without_ours(&text)).filter(|text| !text.is_empty())
+}
+
+/// Waits until the handler has forked, or takes the question back.
+fn wait_for_child() -> Option<i32> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match STATE.load(SeqCst) {
+            REFUSED => return None,
+            child @ 1.. => return Some(child),
+            ASKED if Instant::now() >= end => {
+                // A handler that has begun will say how it went.
+                if STATE.compare_exchange(ASKED, NOTHING, SeqCst, SeqCst).is_ok() {
+                    return None;
+                }
+            }
+            _ => std::thread::park_timeout(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// All that comes until the end, for so long.
+fn read(reader: File) -> Vec<u8> {
+    let (mut answer, mut room) = (Vec::new(), [0; 4096]);
+    let deadline = Deadline::After(PATIENCE).fixed();
+    let mut reader = reader.take(MOST);
+    loop {
+        let mut asked = [Poll::new(reader.get_ref().as_fd(), Interest::READ)];
+        match poll(&mut asked, deadline) {
+            Ok(1..) => {}
+            _ => return answer,
+        }
+        match reader.read(&mut room) {
+            Ok(count @ 1..) => answer.extend_from_slice(&room[..count]),
+            _ => return answer,
+        }
+    }
+}
+
+fn pipe() -> io::Result<(File, File)> {
+    let mut ends = [0; 2];
+    // SAFETY: there is room for the two numbers.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
+    let reader = unsafe { File::from_raw_fd(ends[0]) };
+    // SAFETY: as above.
+    let writer = unsafe { File::from_raw_fd(ends[1]) };
+    Ok((reader, writer))
+}
+
+fn install() {
+    // SAFETY: all zeros are a valid action: the default one, with an empty mask.
+    let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+    action.sa_sigaction = on_asked as *const () as usize;
+    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // The child is not to hear anything that is meant for its parent.
+    // SAFETY: the mask is ours to write.
+    unsafe { libc::sigfillset(&raw mut action.sa_mask) };
+    // SAFETY: `action` is valid; the handler only forks, and what its child does hurts nobody.
+    unsafe { libc::sigaction(signal(), &raw const action, ptr::null_mut()) };
+}
+
+extern "C" fn on_asked(_: libc::c_int) {
+    if STATE.compare_exchange(ASKED, CLAIMED, SeqCst, SeqCst).is_err() {
+        return;
+    }
+    let asked_of = ASKED_OF.load(SeqCst).cast_const();
+    let runs = current::worker().is_some_and(|worker| {
+        ptr::eq(&raw const *worker.shared, asked_of)
+            && worker.shared.running() == ASKED_IN.load(SeqCst)
+    });
+    if !runs {
+        return STATE.store(REFUSED, SeqCst);
+    }
+    // SAFETY: answers the address of this thread's `errno`, which always exists.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: that address, which only this thread uses.
+    let before = unsafe { *errno };
+    // SAFETY: with no flags it is a fork without an exit signal, on a copy of this stack. The call
+    // itself, without what the C library does around it, is async-signal-safe.
+    let child =
+        unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    if child == 0 {
+        answer();
+    }
+    // SAFETY: as for the read.
+    unsafe { *errno = before };
+    STATE.store(i32::try_from(child).ok().filter(|child| *child > 0).unwrap_or(REFUSED), SeqCst);
+}
+
+/// The child's whole life.
+fn answer() -> ! {
+    // It ends by this whatever happens.
+    // SAFETY: takes an integer and the default action.
+    unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
+    // SAFETY: all zeros are a valid set.
+    let mut alarm = unsafe { MaybeUninit::<libc::sigset_t>::zeroed().assume_init() };
+    // SAFETY: the set is ours to write.
+    unsafe { libc::sigaddset(&raw mut alarm, libc::SIGALRM) };
+    // SAFETY: the set is initialised; nobody asks for the mask before it.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const alarm, ptr::null_mut()) };
+    // SAFETY: takes an integer.
+    unsafe { libc::alarm(PATIENCE.as_secs() as u32) };
+    let to = ANSWER_TO.load(SeqCst);
+    // Nothing is kept open by this process: no connection, no ring.
+    for (first, last) in [(0, to - 1), (to + 1, i32::MAX)] {
+        // SAFETY: takes integers. What owns the descriptors never runs again here.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
+    let text = Backtrace::force_capture().to_string();
+    // SAFETY: the pipe's end, which is open, and which nothing else here closes.
+    let mut writer = unsafe { File::from_raw_fd(to) };
+    let written = writer.write_all(text.as_bytes());
+    // SAFETY: ends the process, and runs nothing.
+    unsafe { libc::_exit(i32::from(written.is_err())) }
+}
+
+/// Without the frames of this file and of the signal, which come first, and without those of the
+/// worker below the coroutine.
+fn without_ours(text: &str) -> String {
+    let mut frames: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let number = line.trim_start().split(':').next().unwrap_or_default();
+        match frames.last_mut() {
+            Some(frame) if number.parse::<u32>().is_err() => *frame += &format!("\n{line}"),
+            _ => frames.push(line.to_owned()),
+        }
+    }
+    let is = |part: &'static str| move |frame: &String| frame.contains(part);
+    // The last of ours is followed by the one that the kernel made.
+    let first = frames.iter().rposition(is("glimpse::on_asked")).map_or(0, |at| at + 2);
+    let end = frames.iter().position(is("coroutine::forced::run")).unwrap_or(frames.len());
+    frames.get(first..end).unwrap_or_default().join("\n")
+}
