@@ -1,8 +1,9 @@
 //! The scheduler of one worker: which coroutine runs next, and how it gives way.
 //!
 //! First in, first out, and fair: a coroutine gives way when it has to wait and, if it never has
-//! to, after [`BUDGET`] operations; then the reactor is asked before it goes on. Switching is corosensei's; everything else is plain memory of
-//! one thread. A coroutine is resumed by the worker's loop only, and suspends itself here only.
+//! to, after [`BUDGET`] operations; then the reactor is asked before it goes on. Switching is
+//! corosensei's; everything else is plain memory of one thread. A coroutine is resumed by the
+//! worker's loop only, and suspends itself here only.
 //!
 //! ```text
 //!   worker's stack:      turn ─► resume ─┐                    ┌─► next
@@ -162,8 +163,8 @@ impl Scheduler {
         }
     }
 
-    /// Has a coroutine that gives way run again in the next turn: when the reactor has been asked, so
-    /// that those whose events it has not told yet have theirs.
+    /// Has a coroutine that gives way run again in the next turn: when the reactor has been asked,
+    /// and those whose events it had not told yet have had theirs.
     pub(crate) fn make_ready_later(&self, slot: SlotRef) {
         slot.state.set(State::Ready);
         slot.next.set(self.gave_way.replace(Some(slot)));

@@ -155,8 +155,8 @@ fn one_that_never_waits_lets_others_run() {
     });
 }
 
-/// Of what arrives meanwhile the worker hears from the kernel only: it has to ask, although somebody
-/// could always go on.
+/// Of what arrives meanwhile the worker hears from the kernel only: it has to ask, although
+/// somebody could always go on.
 #[test]
 fn one_that_never_waits_hides_no_arrival() {
     for (flood, flooded) in [pair(), tcp_pair()] {

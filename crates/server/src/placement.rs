@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use coroutine::{Builder, Remote, yield_now};
 use socket::Deadline;
+use socket::seam::sleep;
 
 use crate::accept::Process;
 use crate::line::Line;
@@ -80,15 +81,26 @@ impl Placement {
         spawn(request)
     }
 
+    /// Waits until what was handed over has begun, here or there.
+    pub(crate) fn settle(&mut self) {
+        self.take_back();
+        while !self.handed.is_empty() {
+            sleep(Deadline::After(HELD));
+            self.take_back();
+        }
+    }
+
     /// Takes back what others will not begin soon.
     fn take_back(&mut self) {
         let now = Instant::now();
         let mut late = Vec::new();
         self.handed.retain(|one| {
-            let waited = now.duration_since(one.since);
-            let patience = if is_held(&one.to) { HELD } else { PATIENCE };
             let mut request = one.request.lock().unwrap_or_else(PoisonError::into_inner);
-            if waited >= patience {
+            if request.is_none() {
+                return false;
+            }
+            let patience = if is_held(&one.to) { HELD } else { PATIENCE };
+            if now.duration_since(one.since) >= patience {
                 late.extend(request.take());
             }
             request.is_some()

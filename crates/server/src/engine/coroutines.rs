@@ -204,6 +204,7 @@ fn work(start: Start) {
     let mut placement = Placement::new(accept.door());
     let life = worker.run(move || {
         let served = accept.run_for(&mut placement);
+        placement.settle();
         board.tell(Told::Ended(served));
         wait_for_the_end(&running)
     });
