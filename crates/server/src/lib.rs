@@ -39,6 +39,7 @@
 
 mod accept;
 pub mod activation;
+mod answers;
 mod atomic;
 mod caught;
 mod connection;

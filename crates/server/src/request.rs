@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use coroutine::{Dormant, Remote};
 use socket::{Interest, SockAddr, Socket};
@@ -104,6 +105,26 @@ impl Request {
         end(place, closed);
     }
 
+    /// Runs a datagram, in the caller's thread, until it is closed, or until all that is left is to
+    /// send its answer.
+    pub(crate) fn run_in_line(self) -> Option<Unsent> {
+        let (site, running) = (Arc::clone(&self.site), Arc::clone(&self.running));
+        let (mut connection, place) = match self.open() {
+            Ok(opened) => opened,
+            Err(place) => {
+                end(place, None);
+                return None;
+            }
+        };
+        let outcome = guarded(|| life(&mut *site.service.handler(), &mut connection));
+        let (outcome, panicked) = judge(&connection, &site, &running, outcome);
+        if connection.answer_to_send().is_none() {
+            end(place, Some(connection.close(outcome, panicked)));
+            return None;
+        }
+        Some(Unsent { connection, outcome, panicked, place })
+    }
+
     /// Runs it on a coroutine, until it is closed or can be continued by another.
     pub(crate) fn run_in_coroutine(self) {
         let requests = match self.packet {
@@ -175,6 +196,17 @@ fn close(
     running: &Running,
     outcome: Result<(), Failure>,
 ) -> Closed {
+    let (outcome, panicked) = judge(&connection, site, running, outcome);
+    connection.close(outcome, panicked)
+}
+
+/// Tells of a handler's failure; its error, and whether that was a panic.
+fn judge(
+    connection: &Connection,
+    site: &Site,
+    running: &Running,
+    outcome: Result<(), Failure>,
+) -> (io::Result<()>, bool) {
     let (outcome, panicked) = match outcome {
         Ok(()) => (Ok(()), false),
         Err(Failure::Error(error)) => (Err(error), false),
@@ -186,9 +218,46 @@ fn close(
     };
     if let Err(error) = &outcome {
         // Its own panic has nowhere further to go.
-        let _ = caught(|| site.service.handle_error(&connection, error));
+        let _ = caught(|| site.service.handle_error(connection, error));
     }
-    connection.close(outcome, panicked)
+    (outcome, panicked)
+}
+
+/// A datagram whose handler is done, and whose answer has not been sent.
+pub(crate) struct Unsent {
+    connection: Connection,
+    outcome: io::Result<()>,
+    panicked: bool,
+    place: Place,
+}
+
+impl Unsent {
+    /// What is to be sent.
+    pub(crate) fn answer(&self) -> &[u8] {
+        self.connection.answer_to_send().unwrap_or_default()
+    }
+
+    /// To whom.
+    pub(crate) fn peer(&self) -> &SockAddr {
+        self.connection.peer_address()
+    }
+
+    /// By which socket.
+    pub(crate) fn socket(&self) -> &Socket {
+        self.connection.socket()
+    }
+
+    /// When its request began.
+    pub(crate) fn opened(&self) -> Instant {
+        self.connection.opened()
+    }
+
+    /// Closes it. `sent` is what became of the answer; `None`: it is still to be sent.
+    pub(crate) fn end(self, sent: Option<io::Result<()>>) {
+        let Unsent { mut connection, outcome, panicked, place } = self;
+        let sent = sent.map_or(Ok(()), |sent| connection.answer_sent(sent));
+        end(place, Some(connection.close(outcome.and(sent), panicked)));
+    }
 }
 
 /// A connection that goes request by request: all of it, so that it needs no stack in between.

@@ -26,7 +26,7 @@ mod writer;
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket::{Credentials, SockAddr, Socket};
 
@@ -250,6 +250,11 @@ impl Connection {
             // A peer that is gone cannot be told goodbye.
             let _ = self.socket().shutdown(std::net::Shutdown::Write);
         }
+    }
+
+    /// When it was opened.
+    pub(crate) fn opened(&self) -> Instant {
+        self.clocks.opened
     }
 
     pub(crate) fn summary(&self) -> &Summary {

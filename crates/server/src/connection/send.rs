@@ -115,6 +115,22 @@ impl Connection {
         Ok(())
     }
 
+    /// What a datagram's handler has written, which is to go back as one, if it may be sent.
+    pub(crate) fn answer_to_send(&self) -> Option<&[u8]> {
+        let sends = self.is_datagram() && !self.output.is_empty() && !self.link.is_cut();
+        sends.then_some(&self.output[..])
+    }
+
+    /// Notes what became of that, which somebody else has sent.
+    ///
+    /// # Errors
+    /// Its own.
+    pub(crate) fn answer_sent(&mut self, sent: io::Result<()>) -> io::Result<()> {
+        let count = std::mem::take(&mut self.output).len();
+        let (_, guard) = self.clocks.send();
+        self.end_send(sent, count, guard)
+    }
+
     /// Sends what is in the output buffer at the end: for a datagram, only now.
     pub(super) fn flush_all(&mut self) -> io::Result<()> {
         if self.output.is_empty() {

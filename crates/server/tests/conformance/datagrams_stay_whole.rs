@@ -3,8 +3,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::support::{Cell, Notes, ask, on_every};
-use switchboard::Connection;
+use crate::support::{Cell, Client, Notes, ask, on_every};
+use switchboard::{Connection, Engine};
 
 on_every! {
     datagrams {
@@ -17,6 +17,9 @@ on_every! {
         an_answer_that_is_too_large_is_an_error
         a_datagram_ends_after_its_packet
         no_answer_goes_astray
+        many_of_one_sender_are_answered_one_by_one
+        an_answer_that_fails_takes_no_other_with_it
+        who_waits_keeps_no_answer_back
     }
 }
 
@@ -174,6 +177,98 @@ fn no_answer_goes_astray(cell: Cell) {
             let count = client.recv(&mut answer).unwrap();
             assert_eq!(answer[..count], *question(number).as_bytes());
         }
+    }
+    server.stop().unwrap();
+}
+
+/// Answers of one size and of several, as many as wait at once.
+fn many_of_one_sender_are_answered_one_by_one(cell: Cell) {
+    const MANY: usize = 8;
+    let server = cell.serve(written);
+    let client = server.client();
+    let mut answer = [0; 4096];
+    for turn in 0..20 {
+        let length = |number: usize| [1400, 64, 64 + number, 1][turn % 4];
+        let question = |number: usize| vec![number as u8; length(number)];
+        (0..MANY).for_each(|number| client.send_all(&question(number)).unwrap());
+        let mut missing: Vec<_> = (0..MANY).collect();
+        while !missing.is_empty() {
+            let count = client.recv(&mut answer).unwrap();
+            let number = usize::from(answer[0]);
+            assert_eq!(answer[..count], question(number));
+            assert!(missing.contains(&number), "{number} came twice");
+            missing.retain(|other| *other != number);
+        }
+    }
+    let counters = server.until(|counters| counters.closed == 20 * MANY as u64);
+    assert_eq!(counters.sent, counters.received);
+    server.stop().unwrap();
+}
+
+/// The packet back, by what is written.
+fn written(connection: &mut Connection) -> io::Result<()> {
+    let packet = connection.packet().unwrap().to_vec();
+    connection.write_all(&packet)
+}
+
+/// Datagrams that came together are answered together; each has an end of its own.
+fn an_answer_that_fails_takes_no_other_with_it(cell: Cell) {
+    // As large as a handler may write, but larger than UDP can carry.
+    const LARGE: usize = 65_530;
+    let server = cell.serve(|connection: &mut Connection| match connection.packet() {
+        Some(b"large") => connection.write_all(&[7; LARGE]),
+        _ => connection.write_all(b"small"),
+    });
+    let client = server.client();
+    let fails = cell.transport.is_inet();
+    for turn in 1..=10 {
+        for word in [&b"large"[..], b"any", b"any", b"large", b"large", b"any"] {
+            client.send_all(word).unwrap();
+        }
+        let mut answer = vec![0; 65_536];
+        let mut answers = (0, 0);
+        while answers.0 + answers.1 < if fails { 3 } else { 6 } {
+            match client.recv(&mut answer).unwrap() {
+                5 => answers.0 += 1,
+                LARGE => answers.1 += 1,
+                other => panic!("{other} bytes came back"),
+            }
+        }
+        assert_eq!(answers, if fails { (3, 0) } else { (3, 3) });
+        let counters = server.until(|counters| counters.closed == 6 * turn);
+        let sent = turn as usize * (15 + if fails { 0 } else { 3 * LARGE });
+        assert_eq!(counters.sent, sent as u64);
+    }
+    assert_eq!(server.events_with("reason: Failed").len(), if fails { 30 } else { 0 });
+    assert_eq!(server.events_with("reason: Finished").len(), if fails { 30 } else { 60 });
+    server.stop().unwrap();
+}
+
+/// A handler that waits does so alone: the answers of those before and after it come.
+fn who_waits_keeps_no_answer_back(cell: Cell) {
+    // One at a time, a process each: whoever waits there has nobody beside, or no memory in common.
+    if cell.is_serial() || cell.engine == Engine::Processes {
+        return;
+    }
+    let (release, released) = switchboard::sync::channel::<()>(1);
+    let server = cell.serve(move |connection: &mut Connection| {
+        match connection.packet() {
+            Some(b"wait") => drop(released.recv()),
+            Some(b"release") => drop(release.try_send(())),
+            _ => {}
+        }
+        connection.write_all(b"done")
+    });
+    let clients: Vec<_> = (0..7).map(|_| server.client()).collect();
+    for _ in 0..20 {
+        for (number, client) in clients.iter().enumerate() {
+            client.send_all(if number == 3 { b"wait" } else { b"pass" }).unwrap();
+        }
+        let done = |client: &Client| client.recv_exact(&mut [0; 4]).unwrap();
+        clients.iter().enumerate().filter(|(number, _)| *number != 3).for_each(|it| done(it.1));
+        clients[0].send_all(b"release").unwrap();
+        done(&clients[0]);
+        done(&clients[3]);
     }
     server.stop().unwrap();
 }
