@@ -84,8 +84,11 @@ fn a_server_that_stops_says_so() {
     server.err.wait_for("open");
     server.signal(Signal::TERM);
     server.err.wait_for("stopping; 1 open");
-    ask(&server);
-    server.err.wait_for("1 open, 1 working, stopping");
+    // Until the handler has heard what was said to it, it is between two requests.
+    server.wait_until("1 open, 1 working, stopping", || {
+        ask(&server);
+        server.err.all().iter().any(|line| line.contains("1 open, 1 working, stopping"))
+    });
     server.signal(Signal::TERM);
     assert_eq!(server.end().code(), Some(143));
 }

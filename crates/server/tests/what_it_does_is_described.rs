@@ -154,7 +154,9 @@ fn a_handler_that_keeps_its_worker_is_named() {
     let server = Server::new().with_engine(Engine::Coroutines).with_workers(1);
     let server = Serving::start(server, |server| server.bind("127.0.0.1:0", service));
     let client = server.client();
-    let description = until(&server, |it| it.workers.iter().any(|worker| !worker.answered));
+    // A worker that has no core for a while does not answer either.
+    let held = |it: &Description| it.workers.iter().any(|worker| worker.held.is_some());
+    let description = until(&server, |it| !all_answered(it) && held(it) && it.open() == 1);
     let held = description.workers[0].held.as_ref().expect("it is held");
     assert_eq!(held.name, format!("service #1 {}", client.getsockname().unwrap()));
     assert_eq!(description.doing, [1, 0, 0, 0]);
