@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
 
 use services::Settings;
 use support::{Serving, watchdog};
@@ -123,6 +124,22 @@ fn control_characters_are_shown_and_not_sent() {
     assert_eq!(bob.hear(), "ann: \u{fffd}\u{fffd} raw");
     drop((ann, bob));
     serving.stop();
+}
+
+/// Also before having a name, when it is nobody's leaving that the others hear of.
+#[test]
+fn whoever_breaks_off_is_gone() {
+    watchdog();
+    for engine in Engine::ALL.iter().copied() {
+        let serving = chat(engine);
+        let mut nobody = Talker(BufReader::new(serving.client()));
+        assert_eq!(nobody.hear(), "Welcome. Your name?");
+        let reset = Some(Duration::ZERO);
+        nobody.0.get_ref().set_so_linger(reset).unwrap();
+        drop(nobody);
+        // It ends by itself, or the server would not stop without cutting it off.
+        serving.stop();
+    }
 }
 
 #[test]

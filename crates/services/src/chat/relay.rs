@@ -114,16 +114,23 @@ impl Handler for Carry {
             let _ = peer.shutdown(Shutdown::Read);
             Ok(())
         })?;
-        let mut buffer = [0; BUFFER_BYTES];
-        while connection.next_request()? {
-            let count = connection.read(&mut buffer)?;
-            connection.set_deadline_idle(None);
-            if (&*hub).write_all(&buffer[..count]).is_err() {
-                break;
-            }
-        }
-        // What the hub still has to say, it says to the one beside.
+        let carried = carry(connection, &hub);
+        // Also for a peer that broke off, or the hub would wait for it, and the one beside for the
+        // hub. What the hub still has to say, it says to the one beside.
         let _ = hub.shutdown(Shutdown::Write);
-        Ok(())
+        carried
     }
+}
+
+/// Carries what the peer says to the hub, until one of them has gone.
+fn carry(connection: &mut Connection, hub: &Socket) -> io::Result<()> {
+    let mut buffer = [0; BUFFER_BYTES];
+    while connection.next_request()? {
+        let count = connection.read(&mut buffer)?;
+        connection.set_deadline_idle(None);
+        if { hub }.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
