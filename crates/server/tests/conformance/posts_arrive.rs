@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Cell, Client, Serving, ask, on_every, read_all};
+use crate::support::{Cell, Client, Notes, Serving, ask, on_every, read_all};
 use switchboard::{Connection, Engine, Guards, Writer};
 
 on_every! {
@@ -101,24 +101,29 @@ fn a_socket_that_is_full_holds_up_nobody(cell: Cell) {
 
 /// One beside the handler is in the middle of a long `send` when something is posted.
 fn what_is_posted_while_another_sends_arrives(cell: Cell) {
+    const LONG: usize = 4 * MANY * BYTES;
+    let notes = Notes::new();
+    let log = notes.clone();
     let service = move |connection: &mut Connection| -> io::Result<()> {
         let writer = connection.writer()?;
-        let parts = if cell.transport.has_messages() { MANY } else { 1 };
-        let whole = vec![7; MANY * BYTES / parts];
-        connection.spawn(move || (0..parts).try_for_each(|_| writer.send(&whole)))?;
+        let parts = if cell.transport.has_messages() { 4 * MANY } else { 1 };
+        let part = vec![7; LONG / parts];
+        connection.spawn(move || (0..parts).try_for_each(|_| writer.send(&part)))?;
         connection.read_exact(&mut [0])?;
         post(&connection.writer()?, b"posted")?;
+        log.add("posted");
         connection.read(&mut [0]).map(drop)
     };
     let server = cell.serve_by(cell.guarded(roomy()), service);
     let client = server.client();
-    let (mut bytes, mut sevens, mut others) = ([0; BYTES], 0, Vec::<u8>::new());
-    while sevens + others.len() < MANY * BYTES + 6 {
+    let (mut bytes, mut sevens, mut others) = (vec![0; 65_536], 0, Vec::<u8>::new());
+    while sevens + others.len() < LONG + 6 {
         let count = client.recv(&mut bytes).unwrap();
         assert!(count > 0);
         if sevens == 0 {
-            // Some of it has come, and the rest has no room.
+            // Some of it has come, and the rest has no room until it is posted.
             client.send_all(b"!").unwrap();
+            notes.until(|notes| !notes.is_empty());
         }
         sevens += bytes[..count].iter().filter(|byte| **byte == 7).count();
         others.extend(bytes[..count].iter().filter(|byte| **byte != 7));
