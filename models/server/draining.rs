@@ -78,7 +78,7 @@ enum Received {
 impl Connection {
     /// The handler's receive: it says that it waits, looks at the server, receives, goes on.
     fn receive(&self, what: Waiting) -> Received {
-        waiting::begin(&self.word, what, NEVER);
+        waiting::begin(&self.word, what, NEVER, 0);
         let draining = self.draining.load(SeqCst);
         if draining && what == Waiting::Reading && self.time_called.load(SeqCst) {
             return Received::LetGo;
@@ -160,7 +160,7 @@ fn calling_time_leaves_nobody_waiting_for_its_peer() {
 fn a_wait_is_ended_or_it_is_over() {
     explore(3, || {
         let connection = Arc::new(Connection::default());
-        waiting::begin(&connection.word, Waiting::Reading, 10);
+        waiting::begin(&connection.word, Waiting::Reading, 10, 0);
         let others = [Ending::Overdue, Ending::LetGo].map(|ending| {
             let other = Arc::clone(&connection);
             thread::spawn(move || {
@@ -187,7 +187,7 @@ fn a_wait_is_ended_or_it_is_over() {
 fn a_later_wait_is_not_the_one_that_was_seen() {
     explore(3, || {
         let connection = Arc::new(Connection::default());
-        waiting::begin(&connection.word, Waiting::Between, 10);
+        waiting::begin(&connection.word, Waiting::Between, 10, 0);
         let seen = waiting::between(&connection.word).unwrap();
         connection.input.lock().0 = 1;
         let drain = Arc::clone(&connection);
@@ -195,7 +195,7 @@ fn a_later_wait_is_not_the_one_that_was_seen() {
         // It receives what has arrived, and reads on.
         connection.input.lock().0 -= 1;
         let told = waiting::resume(&connection.word);
-        waiting::begin(&connection.word, Waiting::Reading, 11);
+        waiting::begin(&connection.word, Waiting::Between, 10, 1);
         let ended = drain.join().unwrap();
         assert_eq!(ended, told == Some(Ending::Drained));
         assert!(waiting::any(&connection.word).is_some());

@@ -42,10 +42,10 @@ pub(crate) fn worker() -> Option<&'static Core> {
 }
 
 /// The worker that drives this thread.
+#[inline]
 pub(crate) fn driving() -> Option<&'static Core> {
     let worker = WORKER.get()?;
-    let driver = seam::install(None);
-    seam::install(driver);
+    let driver = seam::installed();
     let installed = ptr::from_ref::<dyn seam::Driver>(driver?).cast::<()>();
     (installed == ptr::from_ref(worker).cast::<()>()).then_some(worker)
 }

@@ -50,6 +50,7 @@ mod atomic;
 mod blocking;
 mod caller;
 mod clock;
+mod converse;
 mod current;
 mod dormant;
 mod driver;
@@ -74,6 +75,7 @@ mod timers;
 mod worker;
 
 pub use caller::{blocking, in_coroutine, is_cancelled, sleep, without_switching, yield_now};
+pub use converse::converse;
 pub use dormant::{Dormant, when_readable};
 pub use forced::is_cancel;
 pub use join::{Builder, JoinHandle, spawn};

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,10 +37,11 @@ pub(crate) enum Letter {
 pub(crate) struct Shared {
     mailbox: Mailbox<Letter>,
     bell: OwnedFd,
-    /// In the low half the number of the running slot, plus one; in the high half the count of
-    /// resumes. Zero in the low half: none runs.
-    running: AtomicU64,
-    sample: Mutex<Option<(u64, Instant)>>,
+    /// The number of the running slot, plus one. Zero: none runs.
+    running: AtomicU32,
+    /// How many have been resumed so far, which tells one run of a coroutine from the next.
+    resumed: AtomicU32,
+    sample: Mutex<Option<(u32, Instant)>>,
     names: Box<[OnceLock<Names>]>,
     pub(crate) tables: Tables,
     takes_spawns: AtomicBool,
@@ -90,16 +91,18 @@ impl Remote {
     /// `None` when none runs, or another one than at the previous call.
     #[must_use]
     pub fn held(&self) -> Option<Held> {
-        let running = self.0.running.load(Ordering::Relaxed);
+        // In this order: the count is that of this one or of a later one, never of one before.
+        let running = self.0.running.load(Ordering::Acquire);
+        let resumed = self.0.resumed.load(Ordering::Relaxed);
         let now = Instant::now();
         let mut sample = self.0.sample.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = (running as u32).checked_sub(1)?;
+        let number = running.checked_sub(1)?;
         match *sample {
-            Some((before, first)) if before == running => {
+            Some((before, first)) if before == resumed => {
                 Some(Held { name: self.0.name(number), since: now.duration_since(first) })
             }
             _ => {
-                *sample = Some((running, now));
+                *sample = Some((resumed, now));
                 None
             }
         }
@@ -138,7 +141,8 @@ impl Shared {
         Ok(Shared {
             mailbox: Mailbox::new(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            running: AtomicU64::new(0),
+            running: AtomicU32::new(0),
+            resumed: AtomicU32::new(0),
             sample: Mutex::new(None),
             names: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
             tables: Tables::new(coroutines),
@@ -184,16 +188,15 @@ impl Shared {
     /// Notes that slot `number` runs from now on.
     #[inline]
     pub(crate) fn note_running(&self, number: u32) {
-        let count = self.running.load(Ordering::Relaxed) & !0xffff_ffff;
-        let next = count.wrapping_add(1 << 32) | (u64::from(number) + 1);
-        self.running.store(next, Ordering::Relaxed);
+        let resumed = self.resumed.load(Ordering::Relaxed);
+        self.resumed.store(resumed.wrapping_add(1), Ordering::Relaxed);
+        self.running.store(number + 1, Ordering::Release);
     }
 
     /// Notes that none does.
     #[inline]
     pub(crate) fn note_idle(&self) {
-        let count = self.running.load(Ordering::Relaxed) & !0xffff_ffff;
-        self.running.store(count, Ordering::Relaxed);
+        self.running.store(0, Ordering::Relaxed);
     }
 
     /// Names the coroutine in slot `number`.

@@ -25,7 +25,7 @@ use corosensei::CoroutineResult;
 use crate::clock::{Moment, NEVER};
 use crate::dormant::Dormant;
 use crate::roster::Tables;
-use crate::slot::{CANCELLED, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
+use crate::slot::{CANCELLED, DOZES, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
 use crate::stack::slab::{CHUNK, Slab, SlotStack};
 
 /// Operations that a coroutine may complete before others get their turn. One that receives as much
@@ -76,7 +76,7 @@ impl Scheduler {
             next_id: Cell::new(0),
             dozes: Cell::new(false),
             awake: RefCell::default(),
-            time: Cell::new(crate::clock::coarse()),
+            time: Cell::new(crate::clock::coarse() & !DOZES),
         }
     }
 
@@ -143,8 +143,11 @@ impl Scheduler {
         self.running.set(Some(slot));
         // SAFETY: only this function touches the fiber of a slot that is not free, and it is never
         // entered twice for one slot: a coroutine cannot call the worker's loop.
-        let fiber = unsafe { &mut *slot.fiber.get() };
-        let fiber = fiber.as_mut().expect("a ready slot has a fiber");
+        let fiber = unsafe { &mut *slot.fiber.get() }.as_mut();
+        debug_assert!(fiber.is_some());
+        // SAFETY: `spawn` puts a fiber into a slot before it is ready for the first time, and
+        // `finish` takes it out when it is never ready again.
+        let fiber = unsafe { fiber.unwrap_unchecked() };
         let result = fiber.resume(());
         self.running.set(None);
         if let CoroutineResult::Return(()) = result {
@@ -283,7 +286,7 @@ impl Scheduler {
     /// Ends the waits of those who doze since `before`.
     pub(crate) fn end_dozes(&self, before: Moment) {
         self.dozes.set(false);
-        for slot in self.all().filter(|slot| slot.dozes.get()) {
+        for slot in self.all().filter(|slot| slot.dozes.get() || slot.since.get() & DOZES != 0) {
             if slot.state.get() == State::Parked && slot.since.get() <= before {
                 slot.raise(TIMED_OUT);
                 self.make_ready(slot);
@@ -313,7 +316,7 @@ impl Scheduler {
 
     #[inline]
     pub(crate) fn set_time(&self, time: Moment) {
-        self.time.set(time);
+        self.time.set(time & !DOZES);
     }
 
     pub(crate) fn slab(&self) -> &Slab {

@@ -56,7 +56,7 @@ pub enum WaitsFor {
     /// Until this descriptor can be written to, its connection stands, or it fails.
     Write(RawFd),
     /// For one of so many descriptors.
-    Any(usize),
+    Any(u32),
     /// For time to pass.
     Time,
     /// For another coroutine or thread: a lock, a channel, a join, blocking work.
@@ -104,8 +104,9 @@ pub(crate) struct Slot {
     pub(crate) refusals: Cell<u32>,
     pub(crate) id: Cell<u64>,
     pub(crate) waits_for: Cell<WaitsFor>,
+    /// Since when; with [`DOZES`] in it if it would rather be told when it has waited for long.
     pub(crate) since: Cell<Moment>,
-    /// Whether it would rather be told when it has waited for long.
+    /// Whether it would, in whatever it waits for now.
     pub(crate) dozes: Cell<bool>,
     /// The operation that it has handed to a ring, if its reactor is one.
     pub(crate) handed: Handed,
@@ -121,6 +122,9 @@ pub(crate) struct Handed {
     pub(crate) result: Cell<i32>,
     pub(crate) flags: Cell<u32>,
 }
+
+/// A mark in `since`, which is a nanosecond.
+pub(crate) const DOZES: Moment = 1;
 
 /// Not in the heap of timers.
 pub(crate) const NO_TIMER: u32 = u32::MAX;

@@ -78,6 +78,20 @@ impl Scheduler {
         if me.has(ends as u32 | TIMED_OUT) { self.after_parking(me, ends) } else { Resumed::Woken }
     }
 
+    /// [`park`](Self::park) until an event, for whoever has just asked for itself what that asks
+    /// first. With [`DOZES`](crate::slot::DOZES) it is told when it has waited for long, as if its
+    /// deadline had passed.
+    #[inline(always)]
+    pub(crate) fn park_now(&self, me: SlotRef, waits_for: WaitsFor, dozes: Moment) -> Resumed {
+        self.dozes.set(true);
+        me.state.set(State::Parked);
+        self.switch_since(me, waits_for, self.time.get() | dozes);
+        match me.has(Ends::Event as u32 | TIMED_OUT) {
+            true => self.after_parking(me, Ends::Event),
+            false => Resumed::Woken,
+        }
+    }
+
     /// Whether an operation of the kernel's may begin for which `me` then is to be
     /// [parked](Self::park_pinned): what [`park`](Self::park) asks first. Unwinds as that does.
     #[inline]
@@ -235,8 +249,14 @@ impl Scheduler {
 
     #[inline]
     fn switch(&self, me: SlotRef, waits_for: WaitsFor) {
+        self.switch_since(me, waits_for, self.time.get());
+    }
+
+    /// The same; the wait begins at this moment, which may be marked, see `Slot::since`.
+    #[inline(always)]
+    fn switch_since(&self, me: SlotRef, waits_for: WaitsFor, since: Moment) {
         me.waits_for.set(waits_for);
-        me.since.set(self.time.get());
+        me.since.set(since);
         let yielder = me.yielder.get();
         // SAFETY: `me` is running, so its root has noted its yielder, which stays where it is, at
         // the base of the stack this runs on, until the root returns.

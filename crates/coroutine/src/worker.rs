@@ -106,6 +106,7 @@ impl Worker {
             backlog: RefCell::default(),
             has_backlog: Cell::new(false),
             sweep: Cell::new(NEVER),
+            asleep: Cell::new(false),
             _blocking: Lease::new(),
         };
         Ok(Worker { core: Box::new(core), settings, driven, not_send: PhantomData })
@@ -195,6 +196,8 @@ pub(crate) struct Core {
     has_backlog: Cell<bool>,
     /// When the slab is swept next.
     sweep: Cell<Moment>,
+    /// Whether the worker sleeps, as far as the mailbox knows.
+    asleep: Cell<bool>,
     /// Keeps threads for work that blocks.
     _blocking: Lease,
 }
@@ -313,11 +316,10 @@ impl Core {
         self.scheduler.set_time(time);
         let wait = self.may_sleep(time, limit);
         let sleeps = wait != 0 && self.shared.mailbox().fall_asleep();
+        self.asleep.set(sleeps);
         self.shared.note_idle();
-        let answer = self.reactor.poll(&self.scheduler, if sleeps { wait } else { 0 });
-        if sleeps {
-            self.shared.mailbox().awake();
-        }
+        let answer = self.reactor.poll(self, if sleeps { wait } else { 0 });
+        self.awake();
         if self.scheduler.next_deadline() != NEVER {
             self.fire();
         }
@@ -354,9 +356,26 @@ impl Core {
         self.has_backlog.set(!self.backlog.borrow().is_empty());
     }
 
+    /// Runs a parked coroutine at once, unless it is the end.
+    #[inline(always)]
+    pub(crate) fn run_now(&self, slot: SlotRef) {
+        match self.phase.get() {
+            Phase::Running if slot.state.get() == State::Parked => self.resume(slot),
+            _ => self.scheduler.unpark(slot),
+        }
+    }
+
+    /// After a sleep, before anybody runs: letters need no bell any more, and it is later.
+    pub(crate) fn awake(&self) {
+        if self.asleep.take() {
+            self.shared.mailbox().awake();
+            self.scheduler.set_time(clock::coarse());
+        }
+    }
+
     #[inline(always)]
     fn resume(&self, slot: SlotRef) {
-        debug_assert_eq!(slot.state.get(), State::Ready);
+        debug_assert!(matches!(slot.state.get(), State::Ready | State::Parked));
         self.shared.note_running(slot.number);
         self.scheduler.resume(slot);
     }

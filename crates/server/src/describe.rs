@@ -53,10 +53,10 @@ impl Running {
         description.doing = doing;
         let names: Vec<Arc<str>> =
             self.switches.known().listeners.iter().map(|one| one.service.as_str().into()).collect();
-        let now = now();
+        let (now, horizon) = (now(), self.state().horizon());
         let open = |(id, open): (u64, Open)| {
             let service = names.get(open.listener).cloned().unwrap_or_default();
-            open.describe(id, service, now)
+            open.describe(id, service, now, horizon)
         };
         description.connections = links.into_iter().map(open).collect();
         let deadline = Deadline::After(PATIENCE).fixed();
@@ -75,7 +75,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn describe(self, id: u64, service: Arc<str>, now: u64) -> OpenConnection {
+    fn describe(self, id: u64, service: Arc<str>, now: u64, horizon: u64) -> OpenConnection {
         let (doing, until) = self.link.doing();
         let socket = self.link.socket.as_ref();
         OpenConnection {
@@ -84,7 +84,7 @@ impl Open {
             service,
             peer: socket.and_then(|socket| socket.getpeername().ok()),
             doing,
-            left: until.map(|until| Duration::from_millis(until.saturating_sub(now))),
+            left: until.map(|until| Duration::from_millis(until.saturating_sub(horizon))),
             open_for: Duration::from_millis(now.saturating_sub(self.since)),
             traffic: socket.and_then(traffic),
         }
@@ -160,8 +160,8 @@ mod tests {
             let link = Arc::new(Link::new(None, None));
             match id % 100 {
                 0 => {}
-                1..10 => link.wait(Waiting::Reading, 1_000),
-                _ => link.wait(Waiting::Between, NEVER),
+                1..10 => link.wait(Waiting::Reading, 1_000, 0),
+                _ => link.wait(Waiting::Between, NEVER, 0),
             }
             (id, Open { link, listener: 0, since: 0 })
         };

@@ -298,6 +298,21 @@ pub trait Requests: Send + 'static {
     /// As for [`Handler::handle`].
     fn request(&mut self, connection: &mut Connection) -> io::Result<bool>;
 
+    /// Answers requests as long as they come: what the engine calls. Answers whether it would wait
+    /// for another. There is no need to write it anew; it is a method so that the loop is compiled
+    /// together with [`request`](Requests::request).
+    ///
+    /// # Errors
+    /// As for [`request`](Requests::request).
+    fn answer_all(&mut self, connection: &mut Connection) -> io::Result<bool> {
+        while connection.has_request() || connection.wait_for_request()? {
+            if !self.request(connection)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Comes last, as [`Handler::finish`] does.
     ///
     /// # Errors
@@ -317,8 +332,7 @@ impl<R: Requests> Handler for Each<R> {
     }
 
     fn handle(&mut self, connection: &mut Connection) -> io::Result<()> {
-        while connection.next_request()? && self.0.request(connection)? {}
-        Ok(())
+        self.0.answer_all(connection).map(drop)
     }
 
     fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {
@@ -333,6 +347,10 @@ impl Requests for Box<dyn Requests> {
 
     fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
         (**self).request(connection)
+    }
+
+    fn answer_all(&mut self, connection: &mut Connection) -> io::Result<bool> {
+        (**self).answer_all(connection)
     }
 
     fn finish(&mut self, connection: &mut Connection) -> io::Result<()> {

@@ -63,6 +63,7 @@ mod listener;
 mod notify;
 mod outbox;
 mod patrol;
+mod patrol_clock;
 mod placement;
 mod places;
 mod prefork;

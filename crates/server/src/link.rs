@@ -24,7 +24,8 @@ use socket::process::SharedWords;
 use socket::{Deadline, Interest, Poll, Socket, poll};
 
 use crate::description::Doing;
-use crate::waiting::{self, Ending, NEVER, WORKING, Waiting};
+use crate::running::NO_LIMIT;
+use crate::waiting::{self, Ending, WORKING, Waiting};
 
 /// An open connection, shared by its handler and whoever may end it.
 #[derive(Debug)]
@@ -41,6 +42,39 @@ pub(crate) struct Slot {
     pub(crate) words: Arc<SharedWords>,
     /// The first of its [`WORDS`].
     pub(crate) at: usize,
+}
+
+impl Slot {
+    #[cold]
+    fn words(&self) -> Words<'_> {
+        let words = self.words[self.at..].first_chunk();
+        Words(words.expect("a slot is given to a link only if it fits"))
+    }
+}
+
+/// The words of a link, wherever they are, as its handler uses them.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a>(&'a [AtomicU64; WORDS]);
+
+impl Words<'_> {
+    /// The handler is about to wait, until `until` at the latest. `number`: another one than that
+    /// of its wait before.
+    #[inline(always)]
+    pub(crate) fn wait(self, waiting: Waiting, until: u64, number: u16) {
+        waiting::begin(&self.0[0], waiting, until, number);
+    }
+
+    /// The handler goes on; why its waiting was ended, if it was.
+    #[inline(always)]
+    pub(crate) fn resume(self) -> Option<Ending> {
+        waiting::resume(&self.0[0])
+    }
+
+    /// Whether the connection was cut off.
+    #[inline(always)]
+    pub(crate) fn is_cut(self) -> bool {
+        self.0[1].load(SeqCst) != 0
+    }
 }
 
 /// How many words a link has: what its handler waits for, and until when; and whether it was cut
@@ -64,43 +98,48 @@ impl Link {
         self.shared.as_ref().map(|slot| slot.at)
     }
 
+    /// Its words. Whoever needs them more than once asks once.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> Words<'_> {
+        match &self.shared {
+            None => Words(&self.own),
+            Some(slot) => slot.words(),
+        }
+    }
+
     #[inline]
     fn word(&self) -> &AtomicU64 {
-        match &self.shared {
-            None => &self.own[0],
-            Some(slot) => &slot.words[slot.at],
-        }
+        &self.words().0[0]
     }
 
     #[inline]
     fn cut_word(&self) -> &AtomicU64 {
-        match &self.shared {
-            None => &self.own[1],
-            Some(slot) => &slot.words[slot.at + 1],
-        }
+        &self.words().0[1]
     }
 
-    /// The handler is about to wait, until `until` at the latest.
+    /// The handler is about to wait, see [`Words::wait`].
     #[inline]
-    pub(crate) fn wait(&self, waiting: Waiting, until: u64) {
-        waiting::begin(self.word(), waiting, until);
+    pub(crate) fn wait(&self, waiting: Waiting, until: u64, number: u16) {
+        self.words().wait(waiting, until, number);
     }
 
     /// The handler goes on; why its waiting was ended, if it was.
     #[inline]
     pub(crate) fn resume(&self) -> Option<Ending> {
-        waiting::resume(self.word())
+        self.words().resume()
     }
 
     /// Whether it was cut off.
     #[inline]
     pub(crate) fn is_cut(&self) -> bool {
-        self.cut_word().load(SeqCst) != 0
+        self.words().is_cut()
     }
 
     /// Cuts it off.
     pub(crate) fn cut(&self) {
         self.cut_word().store(1, SeqCst);
+        // Who waits need not look whether it was cut off when it goes on.
+        self.end_waiting(Ending::LetGo);
         self.shut_down(Shutdown::Both);
     }
 
@@ -165,7 +204,7 @@ impl Link {
             state if state == Waiting::Between as u64 => Doing::Between,
             _ => Doing::Ending,
         };
-        let waits = matches!(doing, Doing::Reading | Doing::Between) && until != NEVER;
+        let waits = matches!(doing, Doing::Reading | Doing::Between) && until < NO_LIMIT;
         (doing, waits.then_some(until))
     }
 

@@ -341,12 +341,9 @@ impl Conversation {
 
 /// Requests, as long as they come.
 fn turn(requests: &mut dyn Requests, connection: &mut Connection) -> io::Result<Turn> {
-    while connection.next_request()? {
-        if !requests.request(connection)? {
-            return Ok(Turn::Over);
-        }
-    }
-    Ok(connection.take_idle().map_or(Turn::Over, Turn::Idle))
+    let goes_on = requests.answer_all(connection)?;
+    let idle = connection.take_idle().filter(|_| goes_on);
+    Ok(idle.map_or(Turn::Over, Turn::Idle))
 }
 
 impl Dormant for Conversation {

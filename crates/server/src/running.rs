@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -31,6 +32,7 @@ use crate::latch::Latch;
 use crate::link::{self, Link, Slot};
 use crate::notify::Notify;
 use crate::patrol::Patrol;
+use crate::patrol_clock::PatrolClock;
 use crate::places::{Door, Places};
 use crate::switches::Switches;
 use crate::teller::Teller;
@@ -70,12 +72,14 @@ pub(crate) struct Running {
 /// How long a handler has kept its worker when others no longer count on that one.
 pub(crate) const HELD: Duration = Duration::from_millis(10);
 
-/// The places of [`Running::words`]: whether the server drains, whether time was called, and the
-/// shortest limit of any wait, in milliseconds; then, in a line of the cache of their own, the
-/// links.
+/// The places of [`Running::words`]: whether the server drains, whether time was called, the
+/// shortest limit of any wait, in milliseconds, and the patrol's clock; then, in a line of the cache
+/// of their own, the links.
 const DRAINING: usize = 0;
 const TIME_CALLED: usize = 1;
 const SHORTEST: usize = 2;
+const LAG: usize = 3;
+const HORIZON: usize = 4;
 const LINKS: usize = 8;
 
 /// How the wait for the only request ended; if neither way, the server was asked to stop.
@@ -96,17 +100,23 @@ struct Watched {
     told: bool,
 }
 
-/// A limit in milliseconds for [`Link::wait`]; [`NEVER`] where there is none.
+/// A limit in milliseconds for [`Link::wait`]; half of [`NEVER`], which can be added to any time,
+/// where there is none.
 pub(crate) fn milliseconds(limit: Option<Duration>) -> u64 {
     // The clock is up to a tick behind: without it a wait could end that much too early.
     match limit {
-        Some(limit) => u64::try_from(limit.as_millis()).map_or(NEVER, |limit| limit + TICK),
-        None => NEVER,
+        Some(limit) => {
+            u64::try_from(limit.as_millis()).map_or(NO_LIMIT, |limit| NO_LIMIT.min(limit + TICK))
+        }
+        None => NO_LIMIT,
     }
 }
 
+/// Longer than anything lasts.
+pub(crate) const NO_LIMIT: u64 = NEVER / 2;
+
 /// The longest tick of the clock below, in milliseconds: a kernel with 100 of them a second.
-const TICK: u64 = 10;
+pub(crate) const TICK: u64 = 10;
 
 /// The time in milliseconds, on the kernel's cheap clock, which moves once a tick.
 #[inline]
@@ -158,8 +168,9 @@ impl Running {
         let quarter = (limit_connections / 4).max(1);
         let limits = [guards.deadline_first_byte, guards.deadline_idle, guards.deadline_connection];
         let limits = limits.into_iter().chain([guards.report_stall]);
-        let shortest = limits.map(milliseconds).min().unwrap_or(NEVER);
+        let shortest = limits.map(milliseconds).min().unwrap_or(NO_LIMIT);
         words[SHORTEST].store(shortest, SeqCst);
+        clock(&words).start(now(), interval(shortest));
         Ok(Running {
             engine,
             limit_connections,
@@ -253,6 +264,17 @@ impl Running {
         self.words[DRAINING].load(SeqCst) != 0
     }
 
+    /// Its state, for whoever looks at more than one word of it.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> State<'_> {
+        State(self.words.first_chunk().expect("there are so many in any case"))
+    }
+
+    /// The time, by the clock of the patrol.
+    pub(crate) fn time(&self) -> u64 {
+        clock(&self.words).time(now())
+    }
+
     /// Begins to drain: whoever is between two requests from now on sees the end of its input at
     /// once. Answers who already was, and in which wait.
     pub(crate) fn begin_drain(&self) -> Vec<(Arc<Link>, u64)> {
@@ -270,8 +292,8 @@ impl Running {
 
     /// Ends the waiting of connections that have waited for longer than they may.
     pub(crate) fn expire(&self) {
-        let now = now();
-        self.registry.lock().links.values().for_each(|open| open.link.end_overdue(now));
+        let time = clock(&self.words).look(now, self.patrol_interval());
+        self.registry.lock().links.values().for_each(|open| open.link.end_overdue(time));
     }
 
     /// Has the patrol look at a worker, whose requests come by `door`.
@@ -336,9 +358,7 @@ impl Running {
 
     /// How often to look for connections that wait too long; `None` if there is no such limit.
     pub(crate) fn patrol_interval(&self) -> Option<Duration> {
-        let shortest = self.words[SHORTEST].load(SeqCst);
-        let interval = Duration::from_millis(shortest / 8).clamp(PATROL.0, PATROL.1);
-        (shortest != NEVER).then_some(interval)
+        interval(self.words[SHORTEST].load(SeqCst))
     }
 
     /// Notes a limit that a handler has set, which may be shorter than any before.
@@ -357,11 +377,41 @@ impl Running {
     /// Cuts off everything that is open and answers how much that was.
     pub(crate) fn cut_all(&self) -> usize {
         self.words[TIME_CALLED].store(1, SeqCst);
+        // Who begins to wait from now on looks whether it was cut off.
+        self.words[DRAINING].store(1, SeqCst);
         let registry = self.registry.lock();
         registry.links.values().for_each(|open| open.link.cut());
         self.cut.set();
         registry.links.len()
     }
+}
+
+/// The words of a server's state, as its handlers use them.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'a>(&'a [AtomicU64; LINKS]);
+
+impl State<'_> {
+    /// Whether the server takes no more connections.
+    #[inline(always)]
+    pub(crate) fn is_draining(self) -> bool {
+        self.0[DRAINING].load(SeqCst) != 0
+    }
+
+    /// What the clock of the patrol shows when it looks next, at most.
+    #[inline(always)]
+    pub(crate) fn horizon(self) -> u64 {
+        self.0[HORIZON].load(SeqCst)
+    }
+}
+
+fn clock(words: &SharedWords) -> PatrolClock<'_> {
+    PatrolClock { lag: &words[LAG], horizon: &words[HORIZON] }
+}
+
+/// How often the patrol looks where this is the shortest limit.
+fn interval(shortest: u64) -> Option<Duration> {
+    let interval = Duration::from_millis(shortest / 8).clamp(PATROL.0, PATROL.1);
+    (shortest != NO_LIMIT).then_some(interval)
 }
 
 /// A place kept free for a connection that is about to be accepted, given back by dropping it.

@@ -52,6 +52,7 @@ impl Service for Echo {
 }
 
 impl Requests for Echo {
+    #[inline(always)]
     fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
         connection.answer(|bytes, out| out.write_all(bytes).map(|()| bytes.len()))?;
         Ok(true)

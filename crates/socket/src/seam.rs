@@ -212,6 +212,13 @@ pub fn install(driver: Option<&'static dyn Driver>) -> Option<&'static dyn Drive
     DRIVER.replace(driver)
 }
 
+/// The driver of this thread.
+#[inline]
+#[must_use]
+pub fn installed() -> Option<&'static dyn Driver> {
+    DRIVER.get()
+}
+
 /// Whether somebody drives this thread: then no call here waits in the kernel.
 #[inline]
 pub(crate) fn is_driven() -> bool {

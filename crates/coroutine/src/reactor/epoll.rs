@@ -8,7 +8,8 @@
 //! ```
 //! A descriptor is registered when a call first has to wait for it, for everything at once, and not
 //! touched again: no `epoll_ctl` per wait. An edge that comes between an attempt and the parking is
-//! not lost, because edges are taken in the worker's loop only, after the parking. A wake is a
+//! not lost, because edges are taken in the worker's loop only, after the parking. Who waits alone
+//! to read runs as soon as its edge is seen; the others are put into the run queue. A wake is a
 //! hint: who is woken attempts again, and parks again if another was quicker.
 //!
 //! What it deliberately does not do: remember who is interested in what beyond the wait, or close
@@ -29,6 +30,7 @@ use super::waiters::{FAILURE, READ, WRITE};
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
+use crate::worker::Core;
 
 /// See the head of this file.
 pub(crate) struct Epoll {
@@ -41,7 +43,7 @@ pub(crate) struct Epoll {
 }
 
 /// Events that are taken at once.
-const EVENTS: usize = 512;
+const EVENTS: usize = 256;
 
 /// The data of the bell's events, which no descriptor has.
 const BELL: u64 = u64::MAX;
@@ -102,7 +104,7 @@ impl Epoll {
     }
 
     /// Looks what has happened, sleeping up to `wait` nanoseconds, and wakes whom it concerns.
-    pub(crate) fn poll(&self, scheduler: &Scheduler, wait: u64) -> io::Result<()> {
+    pub(crate) fn poll(&self, core: &Core, wait: u64) -> io::Result<()> {
         let mut events = self.events.borrow_mut();
         events.clear();
         let room = events.spare_capacity_mut();
@@ -124,32 +126,29 @@ impl Epoll {
         };
         // SAFETY: the kernel has written so many events, and there is room for them.
         unsafe { events.set_len(count) };
+        core.awake();
         for event in &*events {
-            self.deliver(scheduler, event.u64, event.events);
+            self.deliver(core, event.u64, event.events);
         }
         Ok(())
     }
 
-    #[inline]
-    fn deliver(&self, scheduler: &Scheduler, data: u64, events: u32) {
+    #[inline(always)]
+    fn deliver(&self, core: &Core, data: u64, events: u32) {
         // There is no entry for the bell, whose ring only ends the sleep.
         let Some(entry) = self.registrations.find(data as u32 as usize) else { return };
         if entry.generation.get() != (data >> 32) as u32 {
             return;
         }
-        let special = (libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
-        let mut has = events & (READ | WRITE | FAILURE);
-        if events & (FAILURE | special) != 0 {
-            entry.no_longer();
-            has |= READ;
-        }
-        if has & READ != 0 {
+        // The usual case: there are bytes, and one who waits for them, alone.
+        if events & !WRITE == READ
+            && let Some(reader) = entry.waiters.only_reader()
+        {
             entry.drained.set(false);
+            core.run_now(reader);
+            return;
         }
-        let reads = entry.waiters.wake(has, |slot| scheduler.unpark(slot));
-        if !reads && has & (READ | FAILURE) != 0 {
-            wake_dormant(scheduler, entry);
-        }
+        deliver_otherwise(core, entry, events);
     }
 
     /// Keeps `dormant` until the target can be read from or fails.
@@ -189,6 +188,24 @@ const FLAGS: epoll::EventFlags = epoll::EventFlags::IN
 fn data(target: Target<'_>, generation: u32) -> epoll::EventData {
     let number = u64::from(target.fd.as_raw_fd() as u32);
     epoll::EventData::new_u64(number | u64::from(generation) << 32)
+}
+
+/// Tells everybody whom these events concern.
+#[inline(never)]
+fn deliver_otherwise(core: &Core, entry: &Registration, events: u32) {
+    let special = (libc::EPOLLRDHUP | libc::EPOLLPRI) as u32;
+    let mut has = events & (READ | WRITE | FAILURE);
+    if events & (FAILURE | special) != 0 {
+        entry.no_longer();
+        has |= READ;
+    }
+    if has & READ != 0 {
+        entry.drained.set(false);
+    }
+    let reads = entry.waiters.wake(has, |slot| core.scheduler.unpark(slot));
+    if !reads && has & (READ | FAILURE) != 0 {
+        wake_dormant(&core.scheduler, entry);
+    }
 }
 
 fn wake_dormant(scheduler: &Scheduler, entry: &Registration) {

@@ -9,7 +9,7 @@
 //! * `keep` keeps what has no stack until its socket can be read from, `wake_all` wakes all of that
 //!   at the end; both put it into the scheduler's `awake`.
 //! * `poll` looks what has happened, sleeping at most so long, and wakes by the scheduler's
-//!   `unpark`.
+//!   `unpark`, or runs at once whoever was waiting.
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -17,12 +17,14 @@
 //! | `uring/` | the one over `io_uring(7)` |
 //! | `epoll.rs` | the one over `epoll(7)`: the descriptors registered, and the edges they make |
 //! | `perform.rs` | its loops of a coroutine: attempt, wait, attempt again |
+//! | `converse.rs` | its short way for what every message does: send, wait, receive |
 //! | `registration.rs` | what is known of one descriptor, and whether it still is that one |
 //! | `waiters.rs` | who waits for it: a list of nodes on the waiters' own stacks |
 //! | `attempt.rs` | one attempt that never blocks, also where the kernel has no flag for that |
 
 mod attempt;
 pub(crate) mod choice;
+mod converse;
 mod epoll;
 mod perform;
 mod registration;
@@ -158,10 +160,10 @@ impl Reactor {
     }
 
     #[inline]
-    pub(crate) fn poll(&self, scheduler: &Scheduler, wait: u64) -> io::Result<()> {
+    pub(crate) fn poll(&self, core: &Core, wait: u64) -> io::Result<()> {
         match self {
-            Reactor::Epoll(epoll) => epoll.poll(scheduler, wait),
-            Reactor::Uring(uring) => uring.poll(scheduler, wait),
+            Reactor::Epoll(epoll) => epoll.poll(core, wait),
+            Reactor::Uring(uring) => uring.poll(&core.scheduler, wait),
         }
     }
 }

@@ -254,7 +254,7 @@ impl Epoll {
                 .iter()
                 .map(|watch| self.entry(watch).waiters.join(me, wants(watch.interest)))
                 .collect();
-            let waits_for = WaitsFor::Any(watches.len());
+            let waits_for = WaitsFor::Any(watches.len() as u32);
             let resumed = core.scheduler.park(me, end, waits_for, Ends::Event);
             drop(joined);
             outcome(resumed)?;

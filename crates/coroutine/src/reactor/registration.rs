@@ -76,17 +76,23 @@ impl Registration {
     /// [`no_longer`](Self::no_longer) has been called; after, and it is an edge. Sockets of other
     /// kinds stop short for more reasons (Unix sockets between two senders' credentials), and so do
     /// upper layer protocols in the kernel (TLS).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn note_short_read(&self, fd: BorrowedFd<'_>) {
         match self.trust.get() {
             Trust::Yes => self.drained.set(true),
             Trust::No => {}
-            // Three system calls to find out: not for a connection of a single request.
-            Trust::Unknown(count) if count < 2 => self.trust.set(Trust::Unknown(count + 1)),
-            Trust::Unknown(_) => {
-                self.trust.set(if is_plain_tcp(fd) { Trust::Yes } else { Trust::No });
-            }
+            Trust::Unknown(count) => self.find_out(fd, count),
         }
+    }
+
+    #[cold]
+    fn find_out(&self, fd: BorrowedFd<'_>, short_reads: u8) {
+        self.trust.set(match short_reads {
+            // Three system calls to find out: not for a connection of a single request.
+            0 | 1 => Trust::Unknown(short_reads + 1),
+            _ if is_plain_tcp(fd) => Trust::Yes,
+            _ => Trust::No,
+        });
     }
 
     /// Notes that short reads prove nothing any more.

@@ -63,12 +63,34 @@ impl Waiters {
     /// [`during`](Self::during), for whoever waits to read.
     #[inline(always)]
     pub(crate) fn while_reading<T>(&self, slot: SlotRef, park: impl FnOnce() -> T) -> T {
-        if self.reader.get().is_some() || !self.first.get().is_null() {
+        if !self.is_empty() {
             return self.while_reading_with_others(slot, park);
         }
-        self.reader.set(Some(slot));
-        let _reads = Reads(self);
+        let _reads = self.read(slot);
         park()
+    }
+
+    /// Whether nobody waits.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reader.get().is_none() && self.first.get().is_null()
+    }
+
+    /// Who reads, if nobody else waits.
+    #[inline(always)]
+    pub(crate) fn only_reader(&self) -> Option<SlotRef> {
+        match self.first.get().is_null() {
+            true => self.reader.get(),
+            false => None,
+        }
+    }
+
+    /// Makes `slot` the reader until what is answered is dropped. The list must be
+    /// [empty](Self::is_empty).
+    #[inline(always)]
+    pub(crate) fn read(&self, slot: SlotRef) -> Reads<'_> {
+        self.reader.set(Some(slot));
+        Reads(self)
     }
 
     #[cold]
@@ -148,7 +170,7 @@ impl Node {
 }
 
 /// Takes the reader out.
-struct Reads<'a>(&'a Waiters);
+pub(crate) struct Reads<'a>(&'a Waiters);
 
 impl Drop for Reads<'_> {
     #[inline(always)]

@@ -7,8 +7,6 @@
 use std::io::{self, Write};
 use std::mem;
 
-use socket::seam::Buffer;
-
 use super::Connection;
 use crate::waiting::Waiting;
 
@@ -39,7 +37,7 @@ impl Connection {
     ///
     /// # Errors
     /// As reading; what `make` answers, and then nothing is taken.
-    #[inline]
+    #[inline(always)]
     pub fn answer(
         &mut self,
         make: impl FnOnce(&[u8], &mut Answer<'_>) -> io::Result<usize>,
@@ -48,12 +46,17 @@ impl Connection {
             self.refill(Waiting::Reading)?;
         }
         // Out of the connection meanwhile, which is written to; if `make` panics, it is gone.
-        let (position, end) = (mem::take(&mut self.input.position), mem::take(&mut self.input.end));
+        let (position, end) = (self.input.position, self.input.end);
+        self.input.position = end;
         let Some(lent) = self.input.lent.take() else {
             return self.answer_own(position, end, make);
         };
         let made = make(&lent[position..end], &mut Answer(self));
-        self.put_back(Some(lent), position, end, made)
+        // Nothing was put there meanwhile. Saying so saves looking.
+        mem::forget(self.input.lent.replace(lent));
+        let taken = made?;
+        self.input.position = position + taken.min(end - position);
+        Ok(taken)
     }
 
     /// The same of a message or a datagram.
@@ -67,21 +70,9 @@ impl Connection {
         let own = mem::take(&mut self.input.own);
         let made = make(&own[position..end], &mut Answer(self));
         self.input.own = own;
-        self.put_back(None, position, end, made)
-    }
-
-    #[inline(always)]
-    fn put_back(
-        &mut self,
-        lent: Option<Buffer>,
-        position: usize,
-        end: usize,
-        made: io::Result<usize>,
-    ) -> io::Result<usize> {
-        let taken = made.as_ref().map_or(0, |count| *count);
-        self.input.lent = lent;
-        (self.input.position, self.input.end) = ((position + taken).min(end), end);
-        made
+        let taken = made?;
+        self.input.position = position + taken.min(end - position);
+        Ok(taken)
     }
 }
 

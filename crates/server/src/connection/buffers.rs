@@ -22,7 +22,7 @@ pub(super) const OUTPUT_BYTES: usize = 8 * 1024;
 /// The most that a datagram of any family here can hold, near enough: the 16-bit length of UDP.
 pub(super) const DATAGRAM_BYTES: usize = 65_535;
 /// An output up to this size is a connection's own: to get one costs more than to keep it.
-const OWN_BYTES: usize = 128;
+pub(super) const OWN_BYTES: usize = 128;
 /// How many outputs a thread keeps.
 const STOCK: usize = 16;
 
@@ -49,13 +49,19 @@ impl Input {
     pub(super) fn rest(&self) -> &[u8] {
         match &self.lent {
             Some(lent) => &lent[self.position..self.end],
-            None => &self.own[self.position..self.end],
+            // What was lent may be gone, see `answer`, or back where it came from.
+            None => self.own.get(self.position..self.end).unwrap_or_default(),
         }
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.position == self.end
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.end - self.position
     }
 }
 

@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use socket::Deadline;
 
-use crate::guards::Guards;
-use crate::running::{milliseconds, now};
-use crate::waiting::NEVER;
+use crate::running::{NO_LIMIT, Running, milliseconds};
 
 /// See the head of this file. Waiting for the peer is kept by the patrol and counts in
 /// milliseconds of its clock; sending is kept by the send itself.
@@ -23,8 +21,8 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn new(guards: &Guards) -> Clocks {
-        let opened_at = now();
+    pub(super) fn new(running: &Running) -> Clocks {
+        let (guards, opened_at) = (&running.guards, running.time());
         Clocks {
             opened: Instant::now(),
             opened_at,
@@ -50,20 +48,30 @@ impl Clocks {
         self.whole = limit;
     }
 
-    /// Until which moment a read may wait.
-    #[inline]
-    pub(super) fn until(&self, silent_so_far: bool) -> u64 {
+    /// Until which moment a read may wait that begins at `time`.
+    pub(super) fn until(&self, silent_so_far: bool, time: u64) -> u64 {
         let limit = if silent_so_far { self.first_byte } else { self.idle };
-        (now() + limit).min(self.end)
+        (time + limit).min(self.end)
+    }
+
+    /// The same between two bytes of a connection that is [endless](Self::is_endless).
+    #[inline(always)]
+    pub(super) fn until_idle(&self, time: u64) -> u64 {
+        time + self.idle
     }
 
     /// The guard to name when that moment has passed.
     pub(super) fn guard(&self, silent_so_far: bool, until: u64) -> &'static str {
         match silent_so_far {
-            _ if until == self.end && self.end != NEVER => "connection too long",
+            _ if until == self.end && self.end < NO_LIMIT => "connection too long",
             true => "no first byte",
             false => "idle",
         }
+    }
+
+    /// Whether nothing else is to be considered.
+    pub(super) fn is_endless(&self) -> bool {
+        self.whole.is_none()
     }
 
     /// The deadline of a send, where it depends on nothing else.
@@ -93,5 +101,5 @@ impl Clocks {
 
 /// When a connection ends that may last for so long.
 fn end(opened_at: u64, limit: Option<Duration>) -> u64 {
-    opened_at.saturating_add(milliseconds(limit)).min(NEVER)
+    opened_at + milliseconds(limit)
 }

@@ -9,6 +9,8 @@
 //!   goes back to the sender as one datagram when the handler is done.
 //! * **Seqpacket sockets** carry messages. One is read whole, whatever its size, and is then a part
 //!   of the bytes; each flush sends one. An empty one cannot be told from the end.
+//! * **The short way**: once a connection has spoken, answer and wait are one step of the driver,
+//!   where it has one (`converse.rs`). What is out of the ordinary goes the long way.
 //! * **Clocks** are deadlines from [`Guards`](crate::Guards). A call that runs into one fails with
 //!   `TimedOut`, and so does every later one.
 
@@ -16,6 +18,7 @@ mod answer;
 mod beside;
 mod buffers;
 mod clocks;
+mod converse;
 mod parking;
 mod queue;
 mod receive;
@@ -41,6 +44,7 @@ use crate::waiting::Waiting;
 use beside::Beside;
 use buffers::Input;
 use clocks::Clocks;
+use converse::Pace;
 use parking::Parking;
 use sending::Held;
 
@@ -55,7 +59,8 @@ pub struct Connection {
     site: Arc<Site>,
     link: Arc<Link>,
     summary: Summary,
-    local: OnceCell<SockAddr>,
+    /// In a box, since it is seldom asked for and large.
+    local: OnceCell<Box<SockAddr>>,
     clocks: Clocks,
     input: Input,
     output: Vec<u8>,
@@ -67,6 +72,11 @@ pub struct Connection {
     /// The peer has finished, or a deadline has passed: nothing more will be received.
     ended: bool,
     parking: Parking,
+    pace: Pace,
+    /// What the short way has come to, if not to bytes.
+    refilled: Option<io::Result<usize>>,
+    /// Counts its waits, see `waiting.rs`.
+    waits: u16,
     /// Which guard ended it, if one did.
     ended_by: Option<Guard>,
     /// Whether it ended because the server is stopping.
@@ -88,7 +98,7 @@ impl Connection {
         summary: Summary,
     ) -> Connection {
         Connection {
-            clocks: Clocks::new(&running.guards),
+            clocks: Clocks::new(&running),
             running,
             site,
             link,
@@ -102,6 +112,9 @@ impl Connection {
             sent: 0,
             ended: false,
             parking: Parking::Never,
+            pace: Pace::Long,
+            refilled: None,
+            waits: 0,
             ended_by: None,
             drained: false,
         }
@@ -137,8 +150,10 @@ impl Connection {
     /// The address it arrived at: of this connection where it has its own, else the listener's.
     #[must_use]
     pub fn local_address(&self) -> &SockAddr {
-        self.local
-            .get_or_init(|| self.socket().getsockname().unwrap_or_else(|_| self.site.local.clone()))
+        self.local.get_or_init(|| {
+            let own = self.socket().getsockname();
+            Box::new(own.unwrap_or_else(|_| self.site.local.clone()))
+        })
     }
 
     /// Who is at the other end of a Unix socket, as the kernel noted it when the peer connected.
@@ -198,16 +213,26 @@ impl Connection {
     ///
     /// # Errors
     /// As reading.
-    #[inline]
     pub fn next_request(&mut self) -> io::Result<bool> {
-        if self.input.is_empty() {
-            self.refill(Waiting::Between)?;
-            if self.input.is_empty() {
-                self.drained |= self.draining();
-                return Ok(false);
-            }
+        match self.has_request() {
+            true => Ok(true),
+            false => self.wait_for_request(),
         }
-        Ok(true)
+    }
+
+    /// Whether the next request is there, also if it had to be waited for. If not:
+    /// [`wait_for_request`](Connection::wait_for_request).
+    #[inline(always)]
+    pub(crate) fn has_request(&mut self) -> bool {
+        !self.input.is_empty() || self.converse(Waiting::Between)
+    }
+
+    /// What is left to be done of [`next_request`](Connection::next_request) then.
+    #[inline(never)]
+    pub(crate) fn wait_for_request(&mut self) -> io::Result<bool> {
+        let comes = self.refill_otherwise(Waiting::Between)? > 0;
+        self.drained |= !comes && self.draining();
+        Ok(comes)
     }
 
     /// Whether the server is stopping: finish what is under way and begin nothing new.
@@ -226,6 +251,7 @@ impl Connection {
     /// its peer: in place of [`deadline_idle`](crate::Guards::deadline_idle) and
     /// [`deadline_first_byte`](crate::Guards::deadline_first_byte). `None`: for ever.
     pub fn set_deadline_idle(&mut self, limit: Option<Duration>) {
+        self.go_the_long_way();
         self.clocks.set_idle(limit);
         self.running.note_limit(limit);
     }
@@ -239,6 +265,7 @@ impl Connection {
     /// Changes how long the connection may last, counted from when it was opened, in place of
     /// [`deadline_connection`](crate::Guards::deadline_connection). `None`: for ever.
     pub fn set_deadline_connection(&mut self, limit: Option<Duration>) {
+        self.go_the_long_way();
         self.clocks.set_connection(limit);
         self.running.note_limit(limit);
     }

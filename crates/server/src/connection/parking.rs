@@ -52,7 +52,8 @@ impl Connection {
     pub(crate) fn park(&mut self, until: u64) -> bool {
         // What it still owns is little, and shall be less.
         self.output = Vec::new();
-        self.link.wait(Waiting::Between, until);
+        self.waits = self.waits.wrapping_add(1);
+        self.link.wait(Waiting::Between, until, self.waits);
         !self.running.is_draining()
     }
 

@@ -50,10 +50,19 @@ impl Connection {
         failure.map_or(Ok(count), Err)
     }
 
-    /// Fills the input buffer, which is empty.
+    /// Fills the input buffer, which is empty, and answers how much is in it then.
     #[inline(never)]
-    pub(super) fn refill(&mut self, waiting: Waiting) -> io::Result<()> {
-        let Some((deadline, until)) = self.begin_receive(waiting)? else { return Ok(()) };
+    pub(super) fn refill(&mut self, waiting: Waiting) -> io::Result<usize> {
+        match self.converse(waiting) {
+            true => Ok(self.input.len()),
+            false => self.refill_otherwise(waiting),
+        }
+    }
+
+    /// The same by the long way.
+    #[inline(never)]
+    pub(super) fn refill_in_steps(&mut self, waiting: Waiting) -> io::Result<usize> {
+        let Some((deadline, until)) = self.begin_receive(waiting)? else { return Ok(0) };
         (self.input.position, self.input.end) = (0, 0);
         let socket = self.link.socket.as_ref().expect("only a connection receives");
         let answer = match self.site.messages {
@@ -65,20 +74,21 @@ impl Connection {
             true => receive_message(socket, &mut self.input.own, deadline),
         };
         self.input.end = self.end_receive(answer, until)?;
-        Ok(())
+        self.choose_pace();
+        Ok(self.input.end)
     }
 
     /// What comes before a receive: what was written is sent, and the wait begins, by the clock
     /// that applies now. The patrol keeps that, see `waiting.rs`, so the receive itself has no
     /// deadline. `None` when there is nothing more to receive.
-    #[inline(always)]
     fn begin_receive(&mut self, waiting: Waiting) -> io::Result<Option<(Deadline, u64)>> {
         if self.ended {
             return self.after_the_end();
         }
         self.flush()?;
-        let until = self.clocks.until(self.received == 0);
-        self.link.wait(waiting, until);
+        let until = self.clocks.until(self.received == 0, self.running.time());
+        self.waits = self.waits.wrapping_add(1);
+        self.link.wait(waiting, until, self.waits);
         match self.running.is_draining() {
             false => Ok(Some((Deadline::Never, until))),
             true => self.begin_while_draining(waiting, until),
@@ -108,7 +118,6 @@ impl Connection {
     }
 
     /// What comes after a receive: what its answer means.
-    #[inline(always)]
     fn end_receive(&mut self, answer: io::Result<usize>, until: u64) -> io::Result<usize> {
         let ending = self.link.resume();
         match answer {
@@ -125,12 +134,14 @@ impl Connection {
 
     /// The same where it was not simply some bytes.
     #[cold]
+    #[inline(never)]
     pub(super) fn end_receive_otherwise(
         &mut self,
         answer: io::Result<usize>,
         ending: Option<Ending>,
         until: u64,
     ) -> io::Result<usize> {
+        self.go_the_long_way();
         let guard = self.clocks.guard(self.received == 0, until);
         match ending {
             Some(Ending::LetGo) => return Err(self.let_go()),
@@ -166,6 +177,7 @@ impl Connection {
     }
 
     pub(super) fn overdue(&mut self, guard: &'static str) -> io::Error {
+        self.go_the_long_way();
         self.ended_by = Some(Guard::Deadline(guard));
         self.ended = true;
         timed_out()

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use socket::Deadline;
 
 use super::Connection;
-use super::buffers::{self, DATAGRAM_BYTES, OUTPUT_BYTES};
+use super::buffers::{self, DATAGRAM_BYTES, OUTPUT_BYTES, OWN_BYTES};
 use crate::event::Direction;
 
 /// The most that one deadline covers, so that a peer that takes a large answer slowly, but takes
@@ -66,8 +66,7 @@ impl Connection {
     }
 
     /// What comes after a send: what its answer means.
-    #[inline(always)]
-    fn end_send(
+    pub(super) fn end_send(
         &mut self,
         answer: io::Result<()>,
         count: usize,
@@ -102,6 +101,10 @@ impl Connection {
             }
         }
         buffers::grow(&mut self.output, bytes.len());
+        if self.output.capacity() > OWN_BYTES {
+            // It is to be given back as soon as it has been sent.
+            self.go_the_long_way();
+        }
         self.output.extend_from_slice(bytes);
         Ok(bytes.len())
     }

@@ -97,6 +97,7 @@ impl Connection {
         if self.is_datagram() {
             return Err(ErrorKind::Unsupported.into());
         }
+        self.go_the_long_way();
         let sending = self.sending.get_or_insert_with(|| {
             let link = Arc::clone(&self.link);
             let name = format!("{} queue", self.summary);

@@ -71,9 +71,10 @@ pub(crate) fn accept(fd: BorrowedFd<'_>, peer: &mut RawSockAddr) -> io::Result<O
 #[inline(always)]
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
     let (fd, pointer) = (fd.as_raw_fd() as usize, buffer.as_mut_ptr() as usize);
-    let arguments = [fd, pointer, buffer.len(), flags as usize, 0, 0];
+    let arguments = [fd, pointer, buffer.len(), flags as usize, 0];
     // SAFETY: the kernel writes into the slice, which is ours to write, at most its length, and no
-    // address where it is given no room for one.
+    // address where it is given no room for one; nor does it look at the length of that room, the
+    // sixth argument, then.
     unsafe { direct::count(libc::SYS_recvfrom, arguments) }
 }
 
@@ -81,8 +82,9 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Res
 #[inline(always)]
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8], flags: i32) -> io::Result<usize> {
     let (fd, pointer) = (fd.as_raw_fd() as usize, bytes.as_ptr() as usize);
-    let arguments = [fd, pointer, bytes.len(), flags as usize, 0, 0];
-    // SAFETY: the kernel reads the slice, and no address where there is none.
+    let arguments = [fd, pointer, bytes.len(), flags as usize, 0];
+    // SAFETY: the kernel reads the slice, and no address where there is none, nor its length, the
+    // sixth argument.
     unsafe { direct::count(libc::SYS_sendto, arguments) }
 }
 

@@ -216,7 +216,7 @@ impl Uring {
         let is_over = |ticket: &Ticket| self.operations.outcome(*ticket).is_some();
         let mut asked = Resumed::Woken;
         if pushed.is_ok() {
-            let waits_for = WaitsFor::Any(watches.len());
+            let waits_for = WaitsFor::Any(watches.len() as u32);
             while asked == Resumed::Woken && !tickets.iter().any(is_over) {
                 asked = core.scheduler.park_pinned(me, end, waits_for);
             }
