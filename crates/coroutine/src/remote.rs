@@ -156,10 +156,11 @@ impl Shared {
         self.thread.store(thread, Ordering::Release);
     }
 
-    /// Which coroutine runs, and in which of its turns.
+    /// In the low half which coroutine runs, as above; in the high half which resume it is.
     #[cfg(debug_assertions)]
     pub(crate) fn running(&self) -> u64 {
-        self.running.load(Ordering::Relaxed)
+        let running = self.running.load(Ordering::Acquire);
+        u64::from(self.resumed.load(Ordering::Relaxed)) << 32 | u64::from(running)
     }
 
     /// Refuses every later [`Remote::spawn`].

@@ -73,8 +73,8 @@ pub(crate) struct Running {
 pub(crate) const HELD: Duration = Duration::from_millis(10);
 
 /// The places of [`Running::words`]: whether the server drains, whether time was called, the
-/// shortest limit of any wait, in milliseconds, and the patrol's clock; then, in a line of the cache
-/// of their own, the links.
+/// shortest limit of any wait, in milliseconds, and the patrol's clock; then, in a line of the
+/// cache of their own, the links.
 const DRAINING: usize = 0;
 const TIME_CALLED: usize = 1;
 const SHORTEST: usize = 2;
