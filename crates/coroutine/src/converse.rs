@@ -15,11 +15,11 @@ use crate::reactor::Reactor;
 /// taken out of `output`. Answers how many bytes have been received; or zero, and then `otherwise`,
 /// which is to be `None` at first, tells what happened:
 ///
-/// * `Some` with something left in `output`: not all could be sent, and nothing was received. It
-///   never waits in order to send. An error is that of `send(2)`.
+/// * `Some` with something left in `output`: not all could be sent, for which it never waits. An
+///   error is that of `send(2)`; more than zero is what was received all the same, as it may be
+///   where both are handed over together.
 /// * `Some` else: what `recv_lent` came to, zero at the end of the input.
-/// * `None`: nothing has been done, since the caller is no coroutine or one that may not wait, or
-///   its worker does not run on epoll.
+/// * `None`: nothing has been done, since the caller is no coroutine or one that may not wait.
 #[inline(always)]
 pub fn converse(
     target: Target<'_>,
@@ -29,10 +29,16 @@ pub fn converse(
     otherwise: &mut Option<io::Result<usize>>,
 ) -> usize {
     let Some(core) = current::driving() else { return 0 };
-    let Reactor::Epoll(epoll) = &core.reactor else { return 0 };
     let Some(me) = core.scheduler.running() else { return 0 };
     if me.is_doomed() || std::thread::panicking() {
         return 0;
     }
-    epoll.converse(core, me, target, output, buffer, patience, otherwise)
+    match &core.reactor {
+        Reactor::Epoll(epoll) => {
+            epoll.converse(core, me, target, output, buffer, patience, otherwise)
+        }
+        Reactor::Uring(uring) => {
+            uring.converse(core, me, target, output, (buffer, patience), otherwise)
+        }
+    }
 }

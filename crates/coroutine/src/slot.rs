@@ -112,7 +112,8 @@ pub(crate) struct Slot {
     pub(crate) handed: Handed,
 }
 
-/// The operation that a coroutine has handed over, of which it has one at a time.
+/// The operation that a coroutine has handed over, of which it has one at a time; and the send that
+/// went with it, if it is the receive after that.
 #[derive(Default)]
 pub(crate) struct Handed {
     /// Tells it from the one before.
@@ -121,6 +122,8 @@ pub(crate) struct Handed {
     /// How it ended: the kernel's two words.
     pub(crate) result: Cell<i32>,
     pub(crate) flags: Cell<u32>,
+    /// How the send ended, if it did not send everything.
+    pub(crate) cut: Cell<Option<i32>>,
 }
 
 /// A mark in `since`, which is a nanosecond.

@@ -111,6 +111,11 @@ impl Connection {
                 self.output.clear();
                 return self.end_send(Err(error), 0, "write").map(|()| 0);
             }
+            // Received although not all was sent.
+            Some(Ok(count @ 1..)) => {
+                self.flush_all()?;
+                Ok(count)
+            }
             // Nothing was received. Where the wait was ended, that is what it came to.
             _ if ending.is_none() => return self.refill_in_steps(waiting),
             _ => {

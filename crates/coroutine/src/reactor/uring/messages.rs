@@ -21,7 +21,8 @@ use socket::{Deadline, Interest};
 
 use super::Uring;
 use super::buffers::{GROUP, Shelf};
-use super::perform::{Next, Over, as_thread, is_put_off};
+use super::operations::Outcome;
+use super::perform::{Next, as_thread, is_put_off};
 use crate::clock::{Moment, NEVER};
 use crate::driver::{After, after};
 use crate::memory::{Memory, Stock};
@@ -33,14 +34,14 @@ const EMPTIED: u64 = 1;
 const LARGE: u64 = 2;
 
 /// `IORING_RECVSEND_POLL_FIRST`: an attempt would find nothing, so wait first.
-const POLL_FIRST: u16 = 1;
+pub(super) const POLL_FIRST: u16 = 1;
 
 /// So many were woken together that their sends are worth a common system call.
 const CROWD: u32 = 4;
 
 /// The longest send that is handed over with others. A longer one (the answers to a pipeline, say)
 /// gained nothing by it and paid for being suspended once more.
-const SHORT: usize = 512;
+pub(super) const SHORT: usize = 512;
 
 /// The longest message whose cost is its calls: of a longer one it is the copying, and it is
 /// received into a buffer that is in the cache.
@@ -133,7 +134,7 @@ impl Uring {
                 Ok(count)
             }
             Next::Done(count) => {
-                note(target, &over, count, BUFFER_BYTES);
+                note(target, over.outcome, count, BUFFER_BYTES);
                 Ok(count)
             }
             _ => self.recv_ready(core, me, target, memory, end),
@@ -187,7 +188,7 @@ impl Uring {
         core.scheduler.give_in(me);
         let next = over.next()?;
         if let Next::Done(count) = next {
-            note(target, &over, count, buffer.len());
+            note(target, over.outcome, count, buffer.len());
         }
         Ok(next)
     }
@@ -195,7 +196,7 @@ impl Uring {
     /// Waits until there is something, and then receives it by a call: what a large message is
     /// worth, for a buffer that is still in the cache, and what is left where the shelf is empty.
     #[inline(never)]
-    fn recv_ready(
+    pub(super) fn recv_ready(
         &self,
         core: &Core,
         me: SlotRef,
@@ -306,15 +307,15 @@ impl Uring {
 
 /// Notes a receive that is done.
 #[inline]
-fn note(target: Target<'_>, over: &Over, count: usize, room: usize) {
+pub(super) fn note(target: Target<'_>, outcome: Outcome, count: usize, room: usize) {
     // What came since makes the room look full.
-    let more = io_uring::cqueue::sock_nonempty(over.outcome.flags);
+    let more = io_uring::cqueue::sock_nonempty(outcome.flags);
     History::note(target, count, if more { count } else { room });
 }
 
 /// Takes back the buffer of a caller that waits, and sees to it that there are some.
 #[inline]
-fn restock(slot: &mut Option<Buffer>, stock: &Stock, shelf: &Shelf) {
+pub(super) fn restock(slot: &mut Option<Buffer>, stock: &Stock, shelf: &Shelf) {
     if let Some(left) = slot.take().and_then(|buffer| shelf.give(buffer)) {
         stock.put(left);
     }
@@ -328,16 +329,16 @@ fn restock(slot: &mut Option<Buffer>, stock: &Stock, shelf: &Shelf) {
 /// What the last receive from a socket was like, in its memory word. Only a hint, and of no
 /// worker's: epoll's words are greater.
 #[derive(Debug, Clone, Copy)]
-struct History {
+pub(super) struct History {
     /// There was no more.
-    emptied: bool,
+    pub(super) emptied: bool,
     /// It was long enough for its copying to be the cost.
-    large: bool,
+    pub(super) large: bool,
 }
 
 impl History {
     #[inline]
-    fn of(target: Target<'_>) -> History {
+    pub(super) fn of(target: Target<'_>) -> History {
         let word = target.memory().load(Relaxed);
         History { emptied: word & !LARGE == EMPTIED, large: word & !EMPTIED == LARGE }
     }

@@ -25,6 +25,7 @@
 //! | `operations.rs` | who waits for what, and how it ended |
 //! | `perform.rs` | a coroutine's operation, from the handing over to its end |
 //! | `messages.rs` | receive and send |
+//! | `converse.rs` | both at once: an answer and the wait for what comes next |
 //! | `probe.rs` | whether a ring does here what it says |
 //! | `process_mark.rs` | a forked child leaves its parent's ring alone |
 //!
@@ -34,6 +35,7 @@
 #![allow(unsafe_code)]
 
 mod buffers;
+mod converse;
 mod messages;
 mod operations;
 mod perform;
@@ -151,13 +153,16 @@ impl Uring {
     /// Notes every completion there is, and says how many had somebody who waits.
     #[inline]
     fn deliver(&self, scheduler: &Scheduler) -> u32 {
-        let own = |ticket: Ticket, outcome| {
+        let own = |kind, ticket: Ticket, outcome| {
             let Some(slot) = scheduler.find(ticket.place) else { return false };
-            let waits = self.operations.complete_own(slot, ticket, outcome);
-            if waits {
+            let wakes = match kind {
+                Kind::Sent => self.operations.cut_short(slot, ticket, outcome),
+                _ => self.operations.complete_own(slot, ticket, outcome),
+            };
+            if wakes {
                 scheduler.unpark(slot);
             }
-            waits
+            wakes
         };
         let wake = |waiter| match waiter {
             Waiter::Coroutine(slot) => scheduler.unpark(slot),
@@ -167,12 +172,18 @@ impl Uring {
     }
 
     #[inline(always)]
-    fn deliver_to(&self, own: impl Fn(Ticket, Outcome) -> bool, wake: impl Fn(Waiter)) -> u32 {
+    fn deliver_to(
+        &self,
+        own: impl Fn(Kind, Ticket, Outcome) -> bool,
+        wake: impl Fn(Waiter),
+    ) -> u32 {
         let mut woken = 0;
         let note = |Completion { word, result, flags }| {
             let outcome = Outcome { result, flags };
             woken += match read_mark(word) {
-                Some((Kind::Own, ticket)) => u32::from(own(ticket, outcome)),
+                Some((kind @ (Kind::Own | Kind::Sent), ticket)) => {
+                    u32::from(own(kind, ticket, outcome))
+                }
                 Some((kind, ticket)) => self.note_other(kind, ticket, outcome, &wake),
                 None => 0,
             };
@@ -220,8 +231,10 @@ impl Drop for Uring {
             if self.ring.enter(NEVER).is_err() {
                 return;
             }
-            let unheard = |_, _| {
-                self.operations.over_unheard();
+            let unheard = |kind, _, _| {
+                if kind == Kind::Own {
+                    self.operations.over_unheard();
+                }
                 true
             };
             self.deliver_to(unheard, drop);

@@ -30,6 +30,8 @@ use crate::slot::SlotRef;
 pub(super) enum Kind {
     /// The operation of the coroutine whose slot has the number of the place.
     Own = 4,
+    /// The send that went with it, which completes only if it was not all.
+    Sent = 5,
     /// An operation of the list.
     Listed = 1,
     /// A cancelling, whose answer nobody needs: what was cancelled answers itself.
@@ -99,6 +101,7 @@ pub(super) fn mark_of(kind: Kind) -> u64 {
 pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
     let kind = match word >> 60 {
         _ if word >> 60 == Kind::Own as u64 => Kind::Own,
+        5 => Kind::Sent,
         1 => Kind::Listed,
         2 => Kind::Cancel,
         3 => Kind::Bell,
@@ -143,6 +146,23 @@ impl Operations {
         let handed = &me.handed;
         let outcome = Outcome { result: handed.result.get(), flags: handed.flags.get() };
         (!handed.under_way.get()).then_some(outcome)
+    }
+
+    /// The mark of the send that goes with an operation of `me`'s own that has this mark.
+    #[inline]
+    pub(super) fn sent_with(word: u64) -> u64 {
+        word & !(15 << 60) | (Kind::Sent as u64) << 60
+    }
+
+    /// Notes that the send which went with an operation of `sender`'s own was cut short. False if
+    /// it is of one before.
+    #[cold]
+    pub(super) fn cut_short(&self, sender: SlotRef, ticket: Ticket, outcome: Outcome) -> bool {
+        let same = sender.handed.generation.get() == ticket.generation;
+        if same {
+            sender.handed.cut.set(Some(outcome.result));
+        }
+        same
     }
 
     /// Notes that the operation of an own place is over, by whose coroutine nobody asks any more.
@@ -273,7 +293,7 @@ mod tests {
             Ticket { place: u32::MAX, generation: GENERATION },
             Ticket { place: 5, generation: 1 << 20 },
         ] {
-            for kind in [Kind::Own, Kind::Listed, Kind::Cancel, Kind::Bell] {
+            for kind in [Kind::Own, Kind::Sent, Kind::Listed, Kind::Cancel, Kind::Bell] {
                 assert_eq!(read_mark(mark(kind, ticket)), Some((kind, ticket)));
             }
         }

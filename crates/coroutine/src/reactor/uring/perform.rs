@@ -40,7 +40,7 @@ use crate::worker::Core;
 pub(super) struct Over {
     pub(super) outcome: Outcome,
     /// Why it was cancelled, if it was.
-    asked: Resumed,
+    pub(super) asked: Resumed,
 }
 
 /// What is to be done after an operation.
@@ -309,13 +309,18 @@ impl Uring {
                 return Over { outcome, asked: Resumed::Woken };
             }
         }
+        Over { outcome: self.end_own(core, me, word), asked }
+    }
+
+    /// Ends the operation of `me`'s own, one way or the other.
+    #[cold]
+    pub(super) fn end_own(&self, core: &Core, me: SlotRef, word: u64) -> Outcome {
         let over = || Operations::own_outcome(me);
-        let outcome = self.end(core, me, word, over).unwrap_or_else(|| {
+        self.end(core, me, word, over).unwrap_or_else(|| {
             self.operations.over_unheard();
             me.handed.under_way.set(false);
             IN_A_CHILD
-        });
-        Over { outcome, asked }
+        })
     }
 
     /// Begins one of several operations for whoever then waits for them.

@@ -13,8 +13,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::opcode::{Accept, AsyncCancel, AsyncCancel2, PollAdd, Recv, Send};
 use io_uring::squeue::Entry;
 use io_uring::types::{CancelBuilder, Fd};
-use socket::{Family, Socket, Type};
+use socket::{Deadline, Family, Socket, Type};
 
+use super::converse::all_or_a_word;
 use super::ring::Ring;
 
 /// What a ring must know.
@@ -38,7 +39,32 @@ pub(super) fn test(ring: &Ring) -> io::Result<()> {
     let (probe, parameters) = ring.probe()?;
     let known = |code| probe.is_supported(code);
     has_all(known, parameters.is_feature_nodrop() && parameters.is_feature_ext_arg())?;
-    carries(ring)
+    carries(ring)?;
+    tells_of_short_sends(ring)
+}
+
+/// A send that is to complete only if it is not all: one that is all does not, and one that is not
+/// does, with what it sent.
+fn tells_of_short_sends(ring: &Ring) -> io::Result<()> {
+    const ALL: u64 = 5;
+    const PART: u64 = 6;
+    static BYTES: [u8; 64 * 1024] = [0; 64 * 1024];
+    let (left, right) = Socket::pair(Family::UNIX, Type::STREAM, Default::default())?;
+    left.set_so_sndbuf(4096)?;
+    let fd = left.as_raw_fd();
+    push(ring, all_or_a_word(fd, &BYTES[..1]).user_data(ALL))?;
+    push(ring, all_or_a_word(fd, &BYTES).user_data(PART))?;
+    ring.enter(LOOK)?;
+    let first = ring.take().map(|completion| (completion.word, completion.result));
+    let mut arrived = 0;
+    let mut room = [0; 4096];
+    while let Ok(count @ 1..) = right.recv_by(&mut room, Deadline::Immediate) {
+        arrived += count;
+    }
+    match first {
+        Some((PART, sent)) if sent > 0 && sent as usize + 1 == arrived => Ok(()),
+        _ => Err(fails("a send that is cut short does not say so")),
+    }
 }
 
 /// Whether all that is needed is there.

@@ -144,6 +144,48 @@ impl Ring {
         }
     }
 
+    /// Puts both in the queue, or neither.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    ///
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[inline]
+    pub(super) unsafe fn push_both(&self, entries: &[Entry; 2]) -> io::Result<()> {
+        if !self.is_ours() {
+            return Err(in_a_child());
+        }
+        // SAFETY: passed on to the caller.
+        match unsafe { self.queue_both(entries) } {
+            true => Ok(()),
+            // SAFETY: as above.
+            false => unsafe { self.push_both_later(entries) },
+        }
+    }
+
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[cold]
+    unsafe fn push_both_later(&self, entries: &[Entry; 2]) -> io::Result<()> {
+        self.submit()?;
+        // SAFETY: passed on to the caller.
+        match unsafe { self.queue_both(entries) } {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::EBUSY)),
+        }
+    }
+
+    /// # Safety
+    /// As for [`push`](Self::push).
+    #[inline]
+    unsafe fn queue_both(&self, entries: &[Entry; 2]) -> bool {
+        // SAFETY: as in `queue`.
+        let mut queue = unsafe { self.ring.submission_shared() };
+        // SAFETY: promised by the caller.
+        unsafe { queue.push_multiple(entries) }.is_ok()
+    }
+
     /// # Safety
     /// As for [`push`](Self::push).
     #[cold]

@@ -118,6 +118,17 @@ fn recv_lent(socket: &Socket) -> usize {
     count
 }
 
+/// Answers by a byte and receives in one step, and answers how much came.
+fn answer_and_recv(socket: &Socket, memory: &Memory) -> usize {
+    let (mut output, mut lent, mut otherwise) = (b"a".to_vec(), None, None);
+    let target = memory.target(socket.as_fd());
+    let patience = seam::Patience::Endless;
+    match crate::converse(target, &mut output, &mut lent, patience, &mut otherwise) {
+        0 => otherwise.unwrap().unwrap(),
+        count => count,
+    }
+}
+
 #[test]
 fn a_crowd_empties_the_shelf_and_everyone_is_served() {
     let settings = Settings { driver: Driver::Uring, ..Settings::default() };
@@ -161,7 +172,11 @@ fn an_empty_shelf_stops_nobody() {
         let Some(shelf) = &uring.shelf else { return };
         shelf.forget_all(&uring.ring);
         let (left, right) = pair();
-        let reader = spawn(move || (0..100).map(|_| recv_lent(&right)).sum::<usize>());
+        let reader = spawn(move || {
+            let received = (0..50).map(|_| recv_lent(&right)).sum::<usize>();
+            let memory = Memory::default();
+            received + (0..50).map(|_| answer_and_recv(&right, &memory)).sum::<usize>()
+        });
         for _ in 0..100 {
             left.send_all(b"x").unwrap();
             yield_now();
@@ -169,6 +184,9 @@ fn an_empty_shelf_stops_nobody() {
         }
         assert_eq!(left.shutdown(Shutdown::Write).map_err(|error| error.kind()), Ok(()));
         assert_eq!(reader.join().unwrap(), 100);
+        let mut answers = [0; 50];
+        left.recv_exact(&mut answers).unwrap();
+        assert_eq!(answers, [b'a'; 50]);
     };
     worker.run(emptied).unwrap();
 }
