@@ -65,9 +65,7 @@ fn each_worker_process_answers_for_itself() {
     let server = Running::serve(&["--prefork", "1", "echo", "0"]);
     let mut client = client(&server);
     ask(&server);
-    server
-        .err
-        .wait_for(&format!("process {} serves nobody itself, 1 processes", server.child_id()));
+    server.err.wait_for(&format!("process {} serves nobody itself, 1 process", server.child_id()));
     server.err.wait_for(" serves on coroutines: 1 open, 1 ");
     server.err.wait_for(&format!("#1 echo {} ", client.local_addr().unwrap()));
     server.err.wait_for("  worker 0: ");

@@ -161,7 +161,7 @@ impl fmt::Display for Description {
             f.write_str(", stopping")?;
         }
         if self.children > 0 {
-            write!(f, ", {} processes", self.children)?;
+            write!(f, ", {}", Count(self.children, "process", "processes"))?;
         }
         let Counters { opened, closed, refused, timed_out, panicked, cut, .. } = self.counters;
         write!(
@@ -206,15 +206,22 @@ impl fmt::Display for WorkerDescription {
             };
         }
         let (deepest, whole) = (self.deepest / 1024, self.stack_bytes / 1024);
-        write!(
-            f,
-            "{} coroutines, at most {deepest} of {whole} KiB of a stack touched",
-            self.alive
-        )?;
+        write!(f, "{}, ", Count(self.alive, "coroutine", "coroutines"))?;
+        write!(f, "at most {deepest} of {whole} KiB of a stack touched")?;
         for coroutine in &self.coroutines {
             write!(f, "\n    {}", Line(coroutine))?;
         }
         more(f, "\n    ", self.alive, self.coroutines.len())
+    }
+}
+
+/// So many of something: the number, and its words for one and for others.
+struct Count(usize, &'static str, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count(count, one, others) = self;
+        write!(f, "{count} {}", if *count == 1 { one } else { others })
     }
 }
 
@@ -298,6 +305,7 @@ mod tests {
             workers: vec![
                 WorkerDescription { held: Some(held), ..WorkerDescription::default() },
                 WorkerDescription { answered: true, alive: 2, ..WorkerDescription::default() },
+                WorkerDescription { answered: true, alive: 1, ..WorkerDescription::default() },
             ],
             ..Description::default()
         };
@@ -310,7 +318,13 @@ mod tests {
             "  worker 0: does not answer; held by \"a\\u{202e}\\nb\" for 1.0s",
             "  worker 1: 2 coroutines, at most 0 of 0 KiB of a stack touched",
             "    and 2 more",
+            "  worker 2: 1 coroutine, at most 0 of 0 KiB of a stack touched",
+            "    and 1 more",
         ];
         assert_eq!(description.to_string(), lines.join("\n"));
+        for (children, end) in [(0, "so far"), (1, ", 1 process\n"), (2, ", 2 processes\n")] {
+            let text = Description { children, ..Description::default() }.to_string();
+            assert!(text.contains(end), "{text}");
+        }
     }
 }
