@@ -71,6 +71,11 @@ pub(crate) fn note(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
+/// So many of something: `1 answer`, `2 answers`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Rows in columns as wide as their widest cell; the first row is the heading. The last column is
 /// never padded.
 pub(crate) fn table(rows: &[Vec<String>], paint: Paint) -> String {

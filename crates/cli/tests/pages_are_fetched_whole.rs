@@ -105,8 +105,9 @@ fn a_body_is_taken_out_of_whatever_it_is_wrapped_in() {
 
 #[test]
 fn a_cut_body_is_18_and_never_has_the_name() {
-    let rows: [(&[u8], &str); 4] = [
+    let rows: [(&[u8], &str); 5] = [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "5 bytes are missing"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", "1 byte is missing"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "10 bytes are missing"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "last chunk"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", "last chunk"),

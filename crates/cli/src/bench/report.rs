@@ -16,7 +16,7 @@ use super::{Pace, Shared};
 use crate::exit::{Exit, Failure, Result};
 use crate::json::Object;
 use crate::options::Global;
-use crate::output::{Paint, data, note, table};
+use crate::output::{Paint, count, data, note, table};
 
 /// The shares of answers that are told.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
@@ -85,11 +85,11 @@ impl Report<'_> {
             depth => format!(", {depth} under way on each"),
         };
         let head = format!(
-            "{}: {pace}, {} connections{pipeline}, {}, {} worker threads with coroutines",
+            "{}: {pace}, {}{pipeline}, {}, {} with coroutines",
             plan.address,
-            plan.connections,
+            count(plan.connections as u64, "connection"),
             self.what(),
-            plan.workers
+            count(plan.workers as u64, "worker thread")
         );
         let bytes = match &*self.shared.question {
             Question::Http(_) => String::new(),
@@ -100,8 +100,8 @@ impl Report<'_> {
         };
         let mut text = format!("{}\n", paint.bold(&head));
         text.push_str(&format!(
-            "{} answers in {:.1}s: {:.0}/s{bytes}\n\n",
-            self.tally.answers(),
+            "{} in {:.1}s: {:.0}/s{bytes}\n\n",
+            count(self.tally.answers(), "answer"),
             self.seconds(),
             self.rate()
         ));

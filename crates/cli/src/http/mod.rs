@@ -160,6 +160,7 @@ impl Stream {
     fn closed(&self, framing: &Framing) -> Result {
         let why = match framing.total() {
             _ if framing.may_end() => return Ok(()),
+            Some(1) => "the body was cut short, 1 byte is missing".to_owned(),
             Some(left) => format!("the body was cut short, {left} bytes are missing"),
             None => "the body was cut short, its last chunk is missing".to_owned(),
         };
