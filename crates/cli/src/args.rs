@@ -244,3 +244,27 @@ pub(crate) fn variable(arg: Arg) -> Arg {
 pub(crate) fn variable_of(flag: &str) -> String {
     format!("SWITCHBOARD_{}", flag.to_uppercase().replace('-', "_"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every flag of a command and of those below it, as the command and the flag.
+    fn flags(command: &Command) -> Vec<(String, Arg)> {
+        let own = command.get_arguments().filter(|arg| !arg.is_positional()).cloned();
+        let own = own.map(|arg| (command.get_name().to_owned(), arg));
+        own.chain(command.get_subcommands().flat_map(flags)).collect()
+    }
+
+    #[test]
+    fn every_flag_has_its_variable_and_says_what_it_does() {
+        let flags = flags(&program());
+        assert!(flags.len() > 40, "{}", flags.len());
+        for (command, flag) in flags {
+            let name = flag.get_long().unwrap_or_else(|| panic!("{command}: {flag} is short only"));
+            let variable = flag.get_env().and_then(|variable| variable.to_str());
+            assert_eq!(variable, Some(&*variable_of(name)), "{command}: --{name}");
+            assert!(flag.get_help().is_some(), "{command}: --{name}");
+        }
+    }
+}

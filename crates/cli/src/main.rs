@@ -3,6 +3,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `args.rs`, `client_args.rs`, `options.rs` | the grammar of the command line, its values |
+//! | `precedence.rs` | a flag goes before a variable |
 //! | `serve.rs`, `board.rs` | one service; all of them |
 //! | `log.rs`, `json.rs`, `port_file.rs` | what a server tells, and to whom |
 //! | `connect.rs`, `pipe.rs`, `prompt.rs`, `screen.rs` | the client, in a pipe and at a terminal |
@@ -41,6 +42,7 @@ mod part_file;
 mod ping;
 mod pipe;
 mod port_file;
+mod precedence;
 mod progress;
 mod prompt;
 mod resolve;
@@ -48,6 +50,7 @@ mod screen;
 mod send;
 mod serve;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -57,9 +60,10 @@ use exit::{Exit, Failure, Result};
 use options::Global;
 
 fn main() -> ExitCode {
-    let ended = match args::program().try_get_matches() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let ended = match precedence::read(&words) {
         Ok(matches) => run(&matches),
-        Err(error) => refused(&error),
+        Err(error) => refused(&error, &words),
     };
     match ended {
         Ok(()) => Exit::Success.into(),
@@ -100,7 +104,7 @@ fn run(matches: &ArgMatches) -> Result {
 }
 
 /// What clap could not read, in one line; or the help it was asked for.
-fn refused(error: &clap::Error) -> Result {
+fn refused(error: &clap::Error, words: &[OsString]) -> Result {
     if !error.use_stderr() {
         let styled = error.render();
         let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
@@ -120,13 +124,14 @@ fn refused(error: &clap::Error) -> Result {
         if let Some(usage) = more.strip_prefix("Usage: ") {
             let words = usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-']));
             command = words.collect::<Vec<_>>().join(" ");
-        } else if line.ends_with(':') {
+        } else if line.ends_with(':') || more.starts_with('<') {
+            // What is missing, of which there may be several.
             line = format!("{line} {more}");
         } else if !more.starts_with("For more") {
             remedy.get_or_insert(more.trim_matches(['[', ']']).to_owned());
         }
     }
-    if let Some((flag, variable)) = variable_read(error) {
+    for (flag, variable) in variables_read(error, words) {
         line = line.replace(&format!("'{flag}'"), &variable);
     }
     let explained = error.kind() == clap::error::ErrorKind::ValueValidation;
@@ -138,9 +143,21 @@ fn refused(error: &clap::Error) -> Result {
     Err(Failure::new(Exit::Usage, screen::visible(line.as_bytes())))
 }
 
-/// The flag, as clap calls it, and its variable, where the value that is refused came from that:
-/// nobody typed the flag.
-fn variable_read(error: &clap::Error) -> Option<(String, String)> {
+/// The flags, as clap calls them, and their variables, where what is refused came from those:
+/// nobody typed the flags.
+fn variables_read(error: &clap::Error, words: &[OsString]) -> Vec<(String, String)> {
+    let excluding = precedence::excluding(error);
+    if !excluding.is_empty() {
+        // Typed or not, they are all of a kind: else the typed ones would have gone before.
+        let untyped = precedence::untyped(&excluding, words).unwrap_or_default();
+        let shown = [ContextKind::InvalidArg, ContextKind::PriorArg].map(|kind| error.get(kind));
+        let shown = shown.into_iter().flatten().map(ToString::to_string);
+        return shown.zip(untyped.iter().map(|flag| args::variable_of(flag))).collect();
+    }
+    variable_read(error, words).into_iter().collect()
+}
+
+fn variable_read(error: &clap::Error, words: &[OsString]) -> Option<(String, String)> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
@@ -148,7 +165,7 @@ fn variable_read(error: &clap::Error) -> Option<(String, String)> {
     let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
     let name = flag.strip_prefix("--")?.split(' ').next()?;
     let variable = args::variable_of(name);
-    let typed = std::env::args_os().any(|arg| {
+    let typed = words.iter().any(|arg| {
         arg.to_str().and_then(|arg| arg.strip_prefix("--")).is_some_and(|arg| arg.starts_with(name))
     });
     let read = std::env::var_os(&variable).is_some_and(|set| set == *value);
