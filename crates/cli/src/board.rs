@@ -186,6 +186,8 @@ fn example(row: &Row, address: &Address) -> String {
         _ => loopback.to_string(),
     };
     row.example
+        // In a URL an IPv6 address has brackets, for nc it has none.
+        .replace("{host}:{port}", &loopback.to_string())
         .replace("{address}", &short)
         .replace("{host}", &host.to_string())
         .replace("{port}", &port.to_string())

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use support::{Running, fresh_path, has, run, switchboard};
+use support::{Running, fresh_path, has, run, skip, switchboard, told};
 
 /// Where each service is, by name: the port of its first listener.
 fn ports(board: &Running) -> BTreeMap<String, u16> {
@@ -88,6 +88,33 @@ fn the_table_has_a_line_to_try_for_each_service() {
 }
 
 #[test]
+fn the_lines_to_try_are_for_the_family_that_is_served() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return skip("no IPv6 on loopback");
+    }
+    let board = Running::start(switchboard(&["serve", "-6"]), fresh_path("none"));
+    board.err.wait_for("Ctrl-C");
+    let lines = board.err.all();
+    let tries = |name: &str| {
+        let line = lines.iter().find(|line| line.starts_with(name)).expect(name);
+        line.rsplit("  ").next().unwrap().to_owned()
+    };
+    let port = |text: &str| text.rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let web = tries("web ");
+    assert_eq!(web, format!("curl http://[::1]:{}/", port(&web)));
+    if has("curl") {
+        let words: Vec<_> = web.split(' ').skip(1).collect();
+        let page = run(Command::new("curl").args(["-sS"]).args(words), b"");
+        assert!(page.status.success() && !page.stdout.is_empty(), "{}", told(&page));
+    }
+    let echo = tries("echo ");
+    assert_eq!(echo, format!("switchboard connect [::1]:{}", port(&echo)));
+    let upper = tries("upper ");
+    assert!(upper.starts_with("nc ::1 "), "{upper}");
+    board.stop();
+}
+
+#[test]
 fn connections_say_which_service_they_reached() {
     let board = Running::start(switchboard(&["serve"]), fresh_path("none"));
     board.err.wait_for("Ctrl-C");
@@ -102,5 +129,5 @@ fn connections_say_which_service_they_reached() {
 #[test]
 fn a_port_file_cannot_hold_a_board() {
     let output = run(&mut switchboard(&["serve", "--port-file", "unused"]), b"");
-    assert_eq!(output.status.code(), Some(2), "{}", support::told(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
 }
