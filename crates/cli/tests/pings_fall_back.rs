@@ -68,6 +68,7 @@ fn an_open_port_and_a_closed_one_both_answer() {
     for (port, word) in [(open, "open"), (nobody(), "closed")] {
         let output = ping(&["--by", "tcp", "--port", &port.to_string(), "localhost"]);
         let lines = answered(&output);
+        assert!(lines[0].ends_with(&format!("): by TCP connect to port {port}")), "{lines:?}");
         let begin = format!("answer from 127.0.0.1:{port}: seq=1 port={word} time=");
         // A machine may have `localhost` in IPv6 first.
         assert!(lines[1].replace("[::1]", "127.0.0.1").starts_with(&begin), "{lines:?}");

@@ -55,7 +55,9 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
     let signals = stop_signals()
         .map_err(|error| Failure::new(Exit::No, format!("ping: {}", plain(&error))))?;
     let mut tally = Tally::new(name, host.ip(), global);
-    tally.begin(&way.describe())?;
+    // A connect carries no data.
+    let bytes = matches!(way, Way::Echo(_)).then_some(echo::DATA_BYTES);
+    tally.begin(bytes, &way.describe())?;
     let ping = Ping {
         way,
         interval,

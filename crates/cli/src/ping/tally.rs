@@ -10,7 +10,6 @@ use crate::exit::{Exit, Failure, Result};
 use crate::json::Object;
 use crate::options::Global;
 use crate::output::data;
-use crate::ping::echo::DATA_BYTES;
 
 /// How many questions are remembered. An answer that is later than that belongs to nobody.
 const REMEMBERED: usize = 4096;
@@ -46,12 +45,12 @@ impl<'a> Tally<'a> {
         }
     }
 
-    pub(super) fn begin(&self, way: &str) -> Result {
+    /// The first line: who is asked, with how many bytes if there are any, and how.
+    pub(super) fn begin(&self, bytes: Option<usize>, way: &str) -> Result {
+        let bytes = bytes.map(|bytes| format!("{bytes} data bytes, ")).unwrap_or_default();
         match self.global.json {
             true => Ok(()),
-            false => {
-                data(&format!("PING {} ({}): {DATA_BYTES} data bytes, {way}\n", self.name, self.ip))
-            }
+            false => data(&format!("PING {} ({}): {bytes}{way}\n", self.name, self.ip)),
         }
     }
 
