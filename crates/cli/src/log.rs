@@ -233,13 +233,13 @@ fn way(direction: Direction) -> &'static str {
     }
 }
 
-/// The event as JSON. Fields keep their meaning for as long as `v` is 1.
 /// `engine coroutines, epoll, 2 workers`.
 pub(crate) fn runs_on(engine: switchboard::Engine, setup: &str) -> String {
     let comma = if setup.is_empty() { "" } else { ", " };
     format!("engine {engine}{comma}{setup}")
 }
 
+/// The event as JSON. Fields keep their meaning for as long as `v` is 1.
 fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
     let of = |kind: &str, connection: &Summary| {
         Object::new(kind)

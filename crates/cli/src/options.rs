@@ -190,3 +190,43 @@ impl ServerOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    /// The options of a server that is started with these words.
+    fn options(words: &[&str]) -> ServerOptions {
+        let words = [&["switchboard", "serve", "echo"], words].concat();
+        let matches = args::program().try_get_matches_from(words).unwrap();
+        let (_, serve) = matches.subcommand().unwrap();
+        let (_, echo) = serve.subcommand().unwrap();
+        ServerOptions::of(echo, &Global::of(echo))
+    }
+
+    #[test]
+    fn every_flag_of_a_server_sets_its_guard() {
+        let words = "--max-connections 7 --max-per-ip 3 --first-byte 1s --idle 2s --write 3s \
+                     --connection 4s --grace 5s --engine threads --workers 6 --prefork 8 --lan \
+                     --port-file f";
+        let set = options(&words.split_whitespace().collect::<Vec<_>>());
+        let seconds = |count| Some(Duration::from_secs(count));
+        let guards = &set.guards;
+        assert_eq!((guards.limit_connections, guards.limit_per_address), (Some(7), Some(3)));
+        assert_eq!(guards.deadline_first_byte, seconds(1));
+        assert_eq!(guards.deadline_idle, seconds(2));
+        assert_eq!(guards.deadline_write, seconds(3));
+        assert_eq!(guards.deadline_connection, seconds(4));
+        assert_eq!(Some(guards.grace), seconds(5));
+        assert_eq!((set.engine, set.workers, set.prefork), (Engine::Threads, Some(6), 8));
+        assert!(set.lan && set.port_file == Some("f".into()));
+    }
+
+    #[test]
+    fn without_flags_the_guards_are_those_of_the_library() {
+        assert_eq!(options(&[]).guards, Guards::default());
+        let off = options(&["--first-byte", "off", "--idle", "off", "--write", "off"]).guards;
+        assert_eq!(off.deadline_first_byte.or(off.deadline_idle).or(off.deadline_write), None);
+    }
+}

@@ -2,9 +2,10 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 
+use socket::{Family, Socket, Type};
 use support::{fresh_path, has, run, skip, switchboard, told};
 
 /// The command must end with this code, and with one line in which these words stand.
@@ -20,7 +21,7 @@ fn fails(output: &Output, code: i32, words: &[&str]) {
 
 #[test]
 fn what_cannot_be_understood_is_2() {
-    let rows: [(&[&str], &[&str]); 16] = [
+    let rows: [(&[&str], &[&str]); 17] = [
         (&["serve", "echo", "::1:80"], &["[::1]:80"]),
         (&["serve", "echo", "127.0.0.1"], &["port is missing", "127.0.0.1:7007"]),
         (&["serve", "echo", "127.0.0.1:99999"], &["99999"]),
@@ -31,7 +32,8 @@ fn what_cannot_be_understood_is_2() {
         (&["serve", "nothing"], &["nothing", "switchboard serve --help"]),
         (&["serve", "echo", "0", "--engine", "steam"], &["steam", "threads"]),
         (&["serve", "echo", "@x", "--port-file", "x"], &["--port-file", "no port"]),
-        (&["connect"], &["<ADDR>"]),
+        (&["connect"], &["<ADDR> (try switchboard connect --help)"]),
+        (&["send"], &["<FILE> <URL> (try switchboard send --help)"]),
         (&["connect", "http://127.0.0.1:8000/page"], &["(try http://127.0.0.1:8000)"]),
         (&["connect", "-4", "tcp6://7007"], &["-4 asks for the other family"]),
         (&["serve", "echo", "-6", "udp4://0"], &["-6 asks for the other family"]),
@@ -120,20 +122,54 @@ fn a_right_that_is_missing_is_13() {
         _ => places.push("127.0.0.1:80"),
     }
     for place in places {
-        let program = env!("CARGO_BIN_EXE_switchboard");
-        let mut command = Command::new(program);
-        if rustix::process::geteuid().is_root() {
-            // Root without its capabilities is stopped by permissions like everybody else.
-            if !has("setpriv") {
-                break;
-            }
-            command = Command::new("setpriv");
-            command.args(["--bounding-set=-all", "--inh-caps=-all", program]);
-        }
+        let Some(mut command) = unprivileged() else { break };
         let output = run(command.args(["serve", "echo", place]), b"");
         fails(&output, 13, &["bind ", place, "permission denied ("]);
     }
     std::fs::remove_dir(&folder).unwrap();
+}
+
+/// The program without any right that others have not.
+fn unprivileged() -> Option<Command> {
+    let program = switchboard(&[]);
+    if !rustix::process::geteuid().is_root() {
+        return Some(program);
+    }
+    // Root without its capabilities is stopped by permissions like everybody else.
+    has("setpriv").then(|| {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(program.get_program());
+        command
+    })
+}
+
+#[test]
+fn what_may_not_be_read_written_or_connected_to_is_13() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = fresh_path("closed");
+    std::fs::create_dir(&folder).unwrap();
+    let [secret, socket, new] = ["secret", "socket", "new"].map(|name| folder.join(name));
+    std::fs::write(&secret, "secret").unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for (path, mode) in [(&secret, 0), (&socket, 0), (&folder, 0o555)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let server = support::Running::serve(&["web", ".", "127.0.0.1:0"]);
+    let url = format!("127.0.0.1:{}/", server.port());
+    let [secret, socket, new] = [&secret, &socket, &new].map(|path| path.to_str().unwrap());
+    let rows: [(&[&str], &[&str]); 3] = [
+        (&["send", secret, &url], &["read ", secret, "its owner may"]),
+        (&["get", "-q", &url, "-o", new], &["write ", new, "a folder of your own"]),
+        (&["connect", socket], &["connect ", socket]),
+    ];
+    for (words, parts) in rows {
+        let Some(mut command) = unprivileged() else { break };
+        let output = run(command.args(words), b"");
+        fails(&output, 13, &[parts, &["permission denied"]].concat());
+    }
+    server.stop();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -183,6 +219,26 @@ fn a_virtual_machine_that_is_not_there_is_asked_and_missed() {
     let code = output.status.code().unwrap();
     assert!([7, 13, 28].contains(&code), "{}", told(&output));
     fails(&output, code, &["connect ", address]);
+}
+
+#[test]
+fn a_server_that_takes_nobody_in_is_28() {
+    // A queue that is full: further handshakes are dropped, and not refused.
+    let full = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
+    full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.getsockname().unwrap().as_inet().unwrap();
+    let wait = std::time::Duration::from_millis(200);
+    let queued: Vec<_> =
+        std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).take(10).collect();
+    assert!(queued.len() < 10);
+    let address = address.to_string();
+    for command in [&["connect"][..], &["get"], &["send", "/dev/null"], &["bench"], &["chat"]] {
+        let place = if command[0] == "send" { format!("{address}/x") } else { address.clone() };
+        let words = [&["--timeout", "50ms"], command, &[&place]].concat();
+        let output = run(&mut switchboard(&words), b"");
+        fails(&output, 28, &["connect ", &address, "timed out (--timeout waits longer)"]);
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_name_is_resolved_as_programs_here_would() {
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = text(&["completions", shell]);
-        for word in ["bench", "pipeline", "doctor"] {
+        for word in commands().iter().map(String::as_str).chain(["pipeline", "first-byte"]) {
             assert!(script.contains(word), "{shell} has no {word}");
         }
     }
@@ -148,11 +148,19 @@ fn each_command_has_its_page() {
     let folder = fresh_path("man");
     let output = said(&["man", "--out", folder.to_str().unwrap()]);
     assert!(output.status.success(), "{}", told(&output));
-    for (page, word) in
-        [("switchboard", "serve"), ("switchboard-bench", "rate"), ("switchboard-serve-echo", "")]
-    {
+    let services = services::ALL.iter().map(|row| format!("serve {}", row.name));
+    for command in [String::new()].into_iter().chain(commands()).chain(services) {
+        let words: Vec<_> = command.split_whitespace().collect();
+        let page = [&["switchboard"], &words[..]].concat().join("-");
         let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
-        assert!(text.contains(&format!(".TH {page} 1")) && text.contains(word), "{text}");
+        assert!(text.contains(&format!(".TH {page} 1")), "{text}");
+        let help = self::text(&[&words[..], &["--help"]].concat());
+        let flags = help.split([' ', ',']).filter(|word| word.starts_with("--") && word.len() > 2);
+        for flag in flags {
+            // roff spells a hyphen so that it stays one.
+            let flag = flag.trim_end().trim_end_matches(['.', ':', ')']).replace('-', "\\-");
+            assert!(text.contains(&flag), "{flag} is not in {page}.1");
+        }
     }
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "").unwrap();
@@ -161,18 +169,24 @@ fn each_command_has_its_page() {
     std::fs::remove_file(&folder).unwrap();
 }
 
+/// The commands that the help lists.
+fn commands() -> Vec<String> {
+    let help = text(&["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    let names: Vec<_> = names.filter(|name| *name != "help").map(str::to_owned).collect();
+    assert!(names.len() > 15, "{help}");
+    names
+}
+
 #[test]
 fn the_first_help_and_each_help_have_examples() {
     let first = text(&[]);
     let examples =
         first.lines().filter(|line| line.starts_with("  ") && line.contains("switchboard"));
     assert!((6..=8).contains(&examples.count()), "{first}");
-    let help = text(&["--help"]);
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let lines = lines.take_while(|line| !line.is_empty());
-    let commands: Vec<_> = lines.filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(commands.len() > 15, "{help}");
-    for command in commands.iter().filter(|command| **command != "help") {
+    for command in &commands() {
         let help = text(&[command, "--help"]);
         assert!(help.contains(&format!("Example: switchboard {command}")), "{help}");
     }

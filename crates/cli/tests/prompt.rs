@@ -71,6 +71,26 @@ fn a_paste_is_sent_line_by_line() {
 }
 
 #[test]
+fn what_was_said_can_be_said_again() {
+    let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
+    // The key Up brings back the line before. How it is drawn is the editor's business.
+    let script = [
+        (">>: ", "first\\r"),
+        ("first\\r\\n", ""),
+        ("first\\r\\n", ""),
+        (">>: ", "\\x1b[A\\r"),
+        ("first\\r\\n", ""),
+        (">>: ", "\\x04"),
+    ];
+    let script: Vec<_> = script.into_iter().flat_map(<[_; 2]>::from).collect();
+    let Some(said) = terminal(server.port(), &script) else { return };
+    assert!(said.starts_with("ended 0\nterminal restored\n"), "{said}");
+    let line = server.err.wait_for("close");
+    assert!(line.contains(" in 12 B out 12 B (peer closed)"), "{line}");
+    server.stop();
+}
+
+#[test]
 fn ctrl_c_ends_it_with_130() {
     let server = Running::serve(&["echo", "127.0.0.1:0"]);
     let Some(said) = terminal(server.port(), &[">>: ", "\\x03"]) else { return };
