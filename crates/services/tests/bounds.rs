@@ -5,6 +5,7 @@ mod support;
 
 use std::io::Read;
 use std::net::Shutdown;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use support::{Serving, watchdog};
 
@@ -115,6 +116,41 @@ fn discard_takes_everything_and_closes_when_the_peer_has_finished() {
     }
     serving.stop();
     assert_eq!((control.counters().received, control.counters().sent), (14, 0));
+}
+
+#[test]
+fn the_clocks_say_what_time_it_is() {
+    watchdog();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let daytime = |answer: &[u8]| {
+        let line = std::str::from_utf8(answer).unwrap().strip_suffix("\r\n").unwrap();
+        let time = httpdate::parse_http_date(line).unwrap();
+        time.duration_since(UNIX_EPOCH).unwrap().as_secs()
+    };
+    // RFC 868 counts from 1900.
+    let time = |answer: &[u8]| {
+        u64::from(u32::from_be_bytes(answer.try_into().unwrap()).wrapping_sub(2_208_988_800))
+    };
+    type Reader = fn(&[u8]) -> u64;
+    let services: [(&str, Reader); 2] = [("daytime", daytime), ("time", time)];
+    for (name, read) in services {
+        for scheme in ["tcp", "udp"] {
+            let serving = Serving::of(name, &[], scheme);
+            let (before, mut client, mut answer) = (now(), serving.client(), vec![0; 100]);
+            if scheme == "udp" {
+                client.send(b"?").unwrap();
+                let count = client.recv(&mut answer).unwrap();
+                answer.truncate(count);
+            } else {
+                answer.clear();
+                client.read_to_end(&mut answer).unwrap();
+            }
+            let said = read(&answer);
+            assert!((before..=now()).contains(&said), "{name} over {scheme}: {said}");
+            drop(client);
+            serving.stop();
+        }
+    }
 }
 
 #[test]

@@ -81,6 +81,28 @@ fn whoever_is_in_the_room_hears_it() {
 }
 
 #[test]
+fn whoever_comes_late_is_shown_the_last_twenty_lines() {
+    watchdog();
+    for engine in [Engine::Threads, Engine::Coroutines] {
+        let serving = chat(engine);
+        let (mut ann, mut bob) = (Talker::enter(&serving, "ann"), Talker::enter(&serving, "bob"));
+        for number in 1..=25 {
+            ann.say(&format!("line {number}"));
+            // It has been said when somebody has heard it.
+            assert_eq!(bob.hear(), format!("ann: line {number}"), "{engine}");
+        }
+        let mut late = Talker::enter(&serving, "late");
+        for number in 6..=25 {
+            assert_eq!(late.hear(), format!("ann: line {number}"), "{engine}");
+        }
+        ann.say("line 26");
+        assert_eq!(late.hear(), "ann: line 26", "{engine}");
+        drop((ann, bob, late));
+        serving.stop();
+    }
+}
+
+#[test]
 fn a_name_is_one_persons() {
     watchdog();
     for engine in engines() {
