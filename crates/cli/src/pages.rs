@@ -22,7 +22,8 @@ pub(crate) fn completions(matches: &ArgMatches) -> Result {
 }
 
 pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
-    let mut program = args::program();
+    // `help` is no command to read about.
+    let mut program = args::program().disable_help_subcommand(true);
     program.build();
     let Some(folder) = matches.get_one::<std::path::PathBuf>("out") else {
         return data(&page(&program, "switchboard"));
@@ -44,7 +45,7 @@ fn write_all(command: &Command, name: &str, folder: &Path, count: &mut usize) ->
     std::fs::write(&path, page(command, name))
         .inspect_err(|_| drop(std::fs::remove_file(&path)))?;
     *count += 1;
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command.get_subcommands() {
         write_all(below, &format!("{name}-{}", below.get_name()), folder, count)?;
     }
     Ok(())

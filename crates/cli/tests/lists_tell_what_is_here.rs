@@ -154,6 +154,11 @@ fn each_command_has_its_page() {
         let page = [&["switchboard"], &words[..]].concat().join("-");
         let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
         assert!(text.contains(&format!(".TH {page} 1")), "{text}");
+        let references = text.split_whitespace().filter_map(|word| word.strip_suffix("(1)"));
+        for reference in references {
+            let page = folder.join(format!("{}.1", reference.replace('\\', "")));
+            assert!(page.exists(), "{page:?} is not there, of which {command:?} tells");
+        }
         let help = self::text(&[&words[..], &["--help"]].concat());
         let flags = help.split([' ', ',']).filter(|word| word.starts_with("--") && word.len() > 2);
         for flag in flags {
