@@ -11,6 +11,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::ArgMatches;
 
@@ -36,7 +37,7 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
         let why = "get --json: the body needs a file (add -o FILE or -O)";
         return Err(Failure::new(Exit::Usage, why));
     }
-    let get = Get { file, include: matches.get_flag("include"), global };
+    let get = Get { file, include: matches.get_flag("include"), global, begun: Instant::now() };
     let mut seen = vec![url.clone()];
     loop {
         let (mut stream, head) = get.ask(&url)?;
@@ -81,6 +82,7 @@ struct Get<'a> {
     file: Option<PathBuf>,
     include: bool,
     global: &'a Global,
+    begun: Instant,
 }
 
 impl Get<'_> {
@@ -178,7 +180,7 @@ impl Get<'_> {
             .number("status", head.status)
             .texts("header", &header)
             .number("bytes", shown.done())
-            .number("elapsed_us", shown.elapsed().as_micros());
+            .number("elapsed_us", self.begun.elapsed().as_micros());
         let object = match saved {
             Some(path) => object.text("file", &path.to_string_lossy()),
             None => object.null("file"),
