@@ -227,7 +227,7 @@ switchboard-bench: the product beside its peers, on this machine
   instructions  of a server for one message, counted by callgrind
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
-  web        requests of a file per CPU-second, beside nginx: 1 KiB, 10 KiB, 1 MiB
+  web        requests of a file per CPU-second, beside nginx and hyper: 1 KiB, 10 KiB, 1 MiB
   upload     a file of 1 GiB into upload, beside cp to the same disk
   chat       deliveries per CPU-second, a room of 1000, beside ngircd
   binary     the size of the released program

@@ -1,5 +1,5 @@
 //! A cell in which one service of the product stands beside the program that people use for the
-//! same: `web` beside nginx (`web.rs`), `chat` beside ngircd (`chat.rs`).
+//! same: `web` beside nginx and hyper (`web.rs`), `chat` beside ngircd (`chat.rs`).
 //!
 //! What is compared is how much the server does in a second of its own CPU time. A foreign program
 //! gets a folder, a configuration and a free port of its own and is run by this program (`beside`),
@@ -9,11 +9,11 @@
 
 use crate::arguments::Arguments;
 use crate::blocks::{self, Entry, Samples, Slice, Surroundings};
-use crate::peers::{PORT_FILE, Program};
+use crate::peers::{PORT_FILE, Program, announce};
 use crate::report::{Report, interval, object, row};
 use crate::standing::{self, Standing, Turn};
 use crate::statistics::Ratio;
-use crate::{chat_ngircd, web_nginx};
+use crate::{chat_ngircd, web_hyper, web_nginx};
 use serde_json::{Map, Value, json};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -77,9 +77,7 @@ impl Foreign {
             }
             thread::sleep(START_POLL);
         }
-        let unfinished = port_file.with_extension("new");
-        fs::write(&unfinished, format!("{port}\n"))?;
-        fs::rename(&unfinished, port_file)?;
+        announce(port_file, port)?;
         child.wait()
     }
 }
@@ -89,6 +87,9 @@ pub(crate) fn run_inside(words: &[OsString]) -> io::Result<bool> {
     let [name, port_file, given @ ..] = words else {
         return Err(io::Error::other("beside NAME PORT_FILE [GIVEN...]"));
     };
+    if let (true, [site]) = (name == web_hyper::NAME, given) {
+        return web_hyper::serve(Path::new(port_file), Path::new(site)).map(|()| false);
+    }
     let all = [web_nginx::ROWS, &[chat_ngircd::ROW]];
     let mut all = all.into_iter().flatten();
     let foreign = all.find(|foreign| OsStr::new(foreign.name) == name);
@@ -120,10 +121,12 @@ pub(crate) struct Cell {
     pub(crate) each: &'static str,
     pub(crate) what: String,
     pub(crate) place: Map<String, Value>,
-    /// What the product has to reach, of the best other.
+    /// What the product has to reach, of the best of those it is measured by.
     pub(crate) bar: f64,
     /// How long a contestant is measured before it is another's turn.
     pub(crate) turn: Duration,
+    /// How the names of those begin; the figures of others only stand beside.
+    pub(crate) bar_of: &'static str,
 }
 
 /// What one slice measured.
@@ -203,8 +206,9 @@ fn summarize(
     let heads = ["/CPU-s", "us CPU", "us both", "/s", "load CPU", "to the first [95 %]"];
     row("server", &heads, &format!("(of one {})", cell.each));
     let has = |at: &usize| entries[*at].failure.is_none() && samples.count(*at) > 0;
-    // The product stands last, and the best of the others is what it is measured by.
-    let others = (0..entries.len().saturating_sub(1)).filter(|at| has(at) && *at != 1);
+    // The product stands last. Who stands first does so twice.
+    let measures = |at: &usize| has(at) && entries[*at].name.starts_with(cell.bar_of) && *at != 1;
+    let others = (0..entries.len().saturating_sub(1)).filter(measures);
     let middle = |at: usize| samples.median(at, |s| s.per_cpu);
     let best = others.max_by(|a, b| middle(*a).total_cmp(&middle(*b)));
     for (at, entry) in entries.iter().enumerate() {
@@ -224,7 +228,8 @@ fn summarize(
             format!("{:.0} %", samples.median(at, |s| s.load) * 100.0),
             interval(ratio),
         ];
-        let judged = to_best.or(ratio).filter(|_| at > 1 && at + 1 == entries.len());
+        let judged = to_best.or(ratio);
+        let judged = judged.filter(|_| best.is_some() && at > 1 && at + 1 == entries.len());
         row(&entry.name, &figures, &notes(cell, at, entry, judged));
         report.json(&json!({
             "v": 1, "t": cell.family, "contestant": entry.name, "place": cell.place,
@@ -247,8 +252,8 @@ fn notes(cell: &Cell, at: usize, entry: &Entry<Program>, judged: Option<Ratio>) 
         (1, _) => notes.push("noise floor".to_owned()),
         (_, Some(ratio)) => {
             let verdict = if ratio.median >= cell.bar { "met" } else { "MISSED" };
-            let (median, bar) = (ratio.median, cell.bar);
-            notes.push(format!("{median:.2} of the best other, bar {bar}: {verdict}"));
+            let (median, bar, of) = (ratio.median, cell.bar, cell.bar_of);
+            notes.push(format!("{median:.2} of the best {of}, bar {bar}: {verdict}"));
         }
         _ => {}
     }

@@ -35,6 +35,7 @@ pub(crate) fn run(
         place: object(json!({ "members": members })),
         bar: 1.0,
         turn: TURN,
+        bar_of: chat_ngircd::ROW.name,
     };
     beside::run(&cell, contestants, arguments, report, |program, folder, turn| {
         let foreign = program.arguments.first().is_some_and(|word| word == "beside");

@@ -53,6 +53,7 @@ mod udp;
 mod upload;
 mod visits;
 mod web;
+mod web_hyper;
 mod web_load;
 mod web_nginx;
 

@@ -31,7 +31,7 @@ mod switchboard;
 mod tokio;
 
 pub(crate) use lineup::{Contestant, Lineup, contestants, lineup};
-pub(crate) use program::{PORT_FILE, Program};
+pub(crate) use program::{PORT_FILE, Program, locked};
 
 /// Every peer but the product.
 pub(crate) const PEERS: &[Peer] = &[
@@ -146,7 +146,7 @@ pub(crate) fn run_inside(name: &str, service: &str, port_file: &Path) -> io::Res
 }
 
 /// A listener on a free port whose connections have TCP_NODELAY, which Linux hands down.
-fn listener() -> io::Result<TcpListener> {
+pub(crate) fn listener() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     // std's queue of 128 is shorter than the product's and than Python's here.
     rustix::net::listen(&listener, QUEUE)?;
@@ -155,7 +155,7 @@ fn listener() -> io::Result<TcpListener> {
 }
 
 /// Writes the port to the file, whole or not at all.
-fn announce(port_file: &Path, port: u16) -> io::Result<()> {
+pub(crate) fn announce(port_file: &Path, port: u16) -> io::Result<()> {
     let unfinished = port_file.with_extension("new");
     fs::write(&unfinished, format!("{port}\n"))?;
     fs::rename(&unfinished, port_file)
@@ -187,7 +187,7 @@ const A_THREAD_EACH: usize = 1000;
 const BUFFER_BYTES: usize = 16 * 1024;
 /// How long a peer rests after an accept that failed, most likely for want of descriptors: the
 /// listener stays readable, so it must not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const QUEUE: i32 = 4096;
 
 #[cfg(test)]

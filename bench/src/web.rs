@@ -1,4 +1,4 @@
-//! The web cell: how many files a second of the server's CPU serves, beside nginx.
+//! The web cell: how many files a second of the server's CPU serves, beside nginx and hyper.
 //!
 //! Connections that stay, one request under way on each, files of a byte pattern in the page cache.
 //! Servers stand and take turns, as in the echo cell; `beside.rs` says what is compared.
@@ -10,7 +10,7 @@ use crate::load::pattern;
 use crate::report::{Report, object};
 use crate::standing::{Standing, TURN};
 use crate::web_load::WebLoad;
-use crate::web_nginx;
+use crate::{web_hyper, web_nginx};
 use serde_json::json;
 use std::fs;
 use std::io;
@@ -30,6 +30,7 @@ pub(crate) fn run(
             .iter()
             .map(|nginx| (nginx.name, nginx.program(&[site.as_os_str()])))
             .collect();
+        contestants.push((web_hyper::NAME, web_hyper::program(&site)));
         let ours = beside::product(arguments, &["web".as_ref(), site.as_os_str()]);
         contestants.push(("switchboard web", ours));
         let cell = Cell {
@@ -39,6 +40,7 @@ pub(crate) fn run(
             place: object(json!({ "file_bytes": bytes, "connections": CONNECTIONS })),
             bar: 1.0,
             turn: TURN,
+            bar_of: "nginx",
         };
         let path = format!("/{name}");
         all &= beside::run(&cell, contestants, arguments, report, |program, folder, turn| {

@@ -75,7 +75,7 @@ impl Program {
 }
 
 /// The version of a library that this program was built with.
-fn locked(library: &str) -> Option<&'static str> {
+pub(crate) fn locked(library: &str) -> Option<&'static str> {
     let begin = format!("name = \"{library}\"\nversion = \"");
     let packages = LOCK.split("[[package]]\n");
     // Of two versions the later one is ours: peers lag behind.
