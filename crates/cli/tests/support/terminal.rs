@@ -48,6 +48,11 @@ print('screen', screen)
 /// see (with escapes) and what is then typed. Answers the last lines: how it ended, whether the
 /// terminal was restored, what was on the screen after the last thing seen.
 pub(crate) fn play(words: &str, script: &[&str]) -> Option<String> {
-    let program = format!("{} {words}", env!("CARGO_BIN_EXE_switchboard"));
+    play_behind("", words, script)
+}
+
+/// The same, with something in front of the program, such as `env NAME=VALUE`.
+pub(crate) fn play_behind(before: &str, words: &str, script: &[&str]) -> Option<String> {
+    let program = format!("{before} {} {words}", env!("CARGO_BIN_EXE_switchboard"));
     super::python(TERMINAL, &[&[program.as_str()], script].concat())
 }
