@@ -114,6 +114,46 @@ fn both_languages_have_the_same_structure_and_the_same_code() {
     }
 }
 
+#[test]
+fn both_languages_name_the_same_things_and_lead_to_the_same_places() {
+    let [english, chinese] = pages();
+    for (name, page) in &english {
+        let translation = &chinese[name];
+        // A translation may say a name once more, for its own grammar.
+        let (ours, theirs) = (named(page), named(translation));
+        let missing: Vec<_> = ours.difference(&theirs).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?} is not in the translation");
+        assert_eq!(links(page), links(translation), "links of {name}");
+    }
+}
+
+/// A page without its blocks of code, in one line.
+fn prose(text: &str) -> String {
+    let mut in_code = false;
+    let lines = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        !in_code && !fence
+    });
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands in backquotes.
+fn named(text: &str) -> BTreeSet<String> {
+    prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Where the links lead, from the root; but those from one language to the other.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let targets = targets.map(|(target, _)| target.trim_start_matches("../").to_owned());
+    let mut targets: Vec<_> =
+        targets.filter(|to| !["README.md", "zh/README.md"].contains(&to.as_str())).collect();
+    targets.sort();
+    targets
+}
+
 /// Level and title of each heading.
 fn headings(text: &str) -> Vec<(usize, String)> {
     let mut in_code = false;
