@@ -149,9 +149,11 @@ fn what_may_not_be_read_written_or_connected_to_is_13() {
     let folder = fresh_path("closed");
     std::fs::create_dir(&folder).unwrap();
     let [secret, socket, new] = ["secret", "socket", "new"].map(|name| folder.join(name));
+    let cellar = folder.join("cellar");
+    std::fs::create_dir(&cellar).unwrap();
     std::fs::write(&secret, "secret").unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    for (path, mode) in [(&secret, 0), (&socket, 0), (&folder, 0o555)] {
+    for (path, mode) in [(&secret, 0), (&socket, 0), (&cellar, 0), (&folder, 0o555)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
     let server = support::Running::serve(&["web", ".", "127.0.0.1:0"]);
@@ -168,6 +170,12 @@ fn what_may_not_be_read_written_or_connected_to_is_13() {
         fails(&output, 13, &[parts, &["permission denied"]].concat());
     }
     server.stop();
+    // A folder of which nothing could be served is a wrong argument.
+    if let Some(mut command) = unprivileged() {
+        let cellar = cellar.to_str().unwrap();
+        let output = run(command.args(["serve", "web", cellar, "0"]), b"");
+        fails(&output, 2, &[cellar, "permission denied", "that you may enter"]);
+    }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
 }

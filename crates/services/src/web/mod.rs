@@ -97,8 +97,11 @@ fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
     let source = match settings.text("dir").unwrap_or_default() {
         "" => Source::Welcome(Welcome::read(settings.text("links").unwrap_or_default())?),
         dir => Source::Folder(Root::open(Path::new(dir)).map_err(|error| {
-            let error = switchboard::plain(&error);
-            format!("{}: {error} (write the folder first, then the address)", dir.escape_debug())
+            let remedy = match error.kind() {
+                io::ErrorKind::PermissionDenied => "try a folder that you may enter",
+                _ => "write the folder first, then the address",
+            };
+            format!("{}: {} ({remedy})", dir.escape_debug(), switchboard::plain(&error))
         })?),
     };
     let (hidden, open) = (settings.is_set("hidden"), OpenFiles::new());

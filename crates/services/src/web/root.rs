@@ -48,10 +48,12 @@ impl Root {
     /// Opens the folder to be served.
     ///
     /// # Errors
-    /// Of opening; `ENOTDIR` if it is none.
+    /// Of opening; `ENOTDIR` if it is none, `EACCES` if nothing in it could ever be served.
     pub(crate) fn open(path: &Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Root { fd: Arc::new(openat(CWD, path, flags, Mode::empty())?) })
+        let folder = openat(CWD, path, flags, Mode::empty())?;
+        // A step in the folder is what shows whether we may take one.
+        Ok(Root { fd: Arc::new(openat(folder, c".", flags, Mode::empty())?) })
     }
 
     /// Opens what lies at `below`, see [`LocalPath`](super::path::LocalPath).
