@@ -28,6 +28,9 @@ pub(super) enum Pace {
     Long,
     /// In one.
     Short,
+    /// In one, once what was written has been sent and its buffer given back: it is one that is
+    /// not the connection's own, and nobody waits with such a one.
+    ShortAfterSending,
     /// In steps, because whoever drives the thread has no other way.
     AlwaysLong,
 }
@@ -70,6 +73,13 @@ impl Connection {
     /// Fills the input buffer after the short way did not, and answers how much is in it then.
     #[inline(never)]
     pub(super) fn refill_otherwise(&mut self, waiting: Waiting) -> io::Result<usize> {
+        if self.pace == Pace::ShortAfterSending {
+            self.send_output()?;
+            self.pace = Pace::Short;
+            if self.converse(waiting) {
+                return Ok(self.input.len());
+            }
+        }
         match self.refilled.take() {
             Some(refilled) => refilled,
             None => self.refill_in_steps(waiting),
@@ -152,8 +162,15 @@ impl Connection {
 
     /// Something has changed that the short way takes no notice of.
     pub(super) fn go_the_long_way(&mut self) {
-        if self.pace == Pace::Short {
+        if matches!(self.pace, Pace::Short | Pace::ShortAfterSending) {
             self.pace = Pace::Long;
+        }
+    }
+
+    /// What is written is no longer in a buffer of the connection's own.
+    pub(super) fn send_first(&mut self) {
+        if self.pace == Pace::Short {
+            self.pace = Pace::ShortAfterSending;
         }
     }
 }
