@@ -9,7 +9,9 @@
 //! It promises what the long way promises, because what it leaves out cannot be so: a connection
 //! goes it when it has received something by the long way, and no longer when anything changes that
 //! would matter ([`Connection::go_the_long_way`]). The wait begins before the answer is sent, not
-//! after, which nobody can tell apart, since this sending never waits.
+//! after, which nobody can tell apart, since this sending never waits. Answers that together are
+//! more than a connection's own buffer holds are sent first, so that nobody waits with a lent one,
+//! and what is left of the short way follows.
 
 use std::io;
 
