@@ -224,7 +224,7 @@ switchboard-bench: the product beside its peers, on this machine
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls
-  instructions  of a server for one message, counted by callgrind
+  instructions  of a server for one message, and for one line, counted by callgrind
   udp        datagrams per CPU-second: one by one, in batches, segmented
   sendfile   a file over TCP: sendfile against read and send, and iperf3
   web        requests of a file per CPU-second, beside nginx and hyper: 1 KiB, 10 KiB, 1 MiB

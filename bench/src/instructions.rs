@@ -1,7 +1,8 @@
-//! The instructions cell: what does a server execute for one echoed message?
+//! The instructions cells: what does a server execute for one echoed message, and what for a line?
 //!
 //! The figure is user-space instructions of the server's processes for one message of 64 bytes, 64
-//! connections at once, counted by callgrind. Each contestant is run twice, with N messages and
+//! connections at once, counted by callgrind; or for one of 16 lines of 64 bytes that each of them
+//! sends at once, as in the lines cell. Each contestant is run twice, with N messages and
 //! with 2N, and is charged the difference divided by N: what it does before, between and after
 //! costs nothing, and a machine that is busy changes little. Little, because how many messages a
 //! server finds in one wait is a matter of timing, and a wait costs instructions too; the messages
@@ -12,7 +13,7 @@
 
 use crate::arguments::Arguments;
 use crate::isolation::Isolation;
-use crate::load::Load;
+use crate::load::{Content, Load};
 use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object, progress, row};
 use crate::server::{Conditions, Server};
@@ -26,26 +27,62 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs the cell for every contestant. False when one failed; without valgrind it is skipped.
+/// Runs both cells for every contestant. False when one failed; without valgrind they are skipped.
 pub(crate) fn run(
     arguments: &Arguments,
     isolation: &Isolation,
     contestants: &[Contestant],
     report: &mut Report,
 ) -> io::Result<bool> {
+    let mut all = true;
+    for cell in &CELLS {
+        all &= run_cell(cell, arguments, isolation, contestants, report)?;
+    }
+    Ok(all)
+}
+
+/// What is counted.
+struct Cell {
+    service: Service,
+    what: &'static str,
+    content: Content,
+    /// How many a message counts for.
+    each: usize,
+}
+
+const CELLS: [Cell; 2] = [
+    Cell {
+        service: Service::Echo,
+        what: "one message of 64 bytes that comes back",
+        content: Content::Bytes(BYTES),
+        each: 1,
+    },
+    Cell {
+        service: Service::Lines,
+        what: "one of 16 lines of 64 bytes, answered one by one",
+        content: Content::Lines { bytes: BYTES, count: LINES },
+        each: LINES,
+    },
+];
+
+fn run_cell(
+    cell: &Cell,
+    arguments: &Arguments,
+    isolation: &Isolation,
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> io::Result<bool> {
     let rounds = arguments.rounds;
-    println!(
-        "\ninstructions: of the server, in user space, for one message of {MESSAGE_BYTES} bytes"
-    );
-    println!(
-        "that comes back; {CONNECTIONS} connections, {rounds} messages of each and twice that"
-    );
-    let place = object(json!({ "connections": CONNECTIONS, "message_bytes": MESSAGE_BYTES }));
+    println!("\ninstructions: of the server, in user space, for {}", cell.what);
+    println!("{CONNECTIONS} connections, {rounds} times on each and twice that");
+    let place = object(json!({
+        "service": cell.service.name(), "connections": CONNECTIONS, "message_bytes": BYTES,
+    }));
     if !valgrind_runs() {
         let missing = ("all".to_owned(), "not installed: valgrind".to_owned());
         return report.skipped("instructions", &place, &[missing]).map(|()| true);
     }
-    let Lineup { able, mut unable, .. } = peers::lineup(contestants, Service::Echo, CONNECTIONS);
+    let Lineup { able, mut unable, .. } = peers::lineup(contestants, cell.service, CONNECTIONS);
     let (able, others): (Vec<_>, Vec<_>) =
         able.into_iter().partition(|(name, _)| is_countable(name));
     let why = "callgrind knows no io_uring and no processes that come and go".to_owned();
@@ -54,7 +91,7 @@ pub(crate) fn run(
     let (mut all, mut first) = (true, None);
     for (name, program) in able {
         progress(&format!("instructions of {name}"));
-        let measured = each(&program.patient(), rounds, isolation, report.folder());
+        let measured = each(cell, &program.patient(), rounds, isolation, report.folder());
         progress("");
         let each = match measured {
             Ok(each) => each,
@@ -89,15 +126,22 @@ fn valgrind_runs() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Instructions for each message.
-fn each(program: &Program, rounds: usize, isolation: &Isolation, folder: &Path) -> io::Result<f64> {
-    let once = total(program, rounds, isolation, folder)?;
-    let twice = total(program, 2 * rounds, isolation, folder)?;
-    Ok((twice as f64 - once as f64) / (rounds * CONNECTIONS) as f64)
+/// Instructions for each message, or each line of one.
+fn each(
+    cell: &Cell,
+    program: &Program,
+    rounds: usize,
+    isolation: &Isolation,
+    folder: &Path,
+) -> io::Result<f64> {
+    let once = total(cell, program, rounds, isolation, folder)?;
+    let twice = total(cell, program, 2 * rounds, isolation, folder)?;
+    Ok((twice as f64 - once as f64) / (rounds * CONNECTIONS * cell.each) as f64)
 }
 
 /// Instructions of a server's whole life.
 fn total(
+    cell: &Cell,
     program: &Program,
     rounds: usize,
     isolation: &Isolation,
@@ -109,7 +153,7 @@ fn total(
     let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
     let server = Server::start(&under_callgrind(program, &folder), conditions, &folder)?;
     let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-    let mut load = Load::connect(server.port, CONNECTIONS, MESSAGE_BYTES).map_err(said)?;
+    let mut load = Load::connect_with(server.port, CONNECTIONS, cell.content).map_err(said)?;
     for _ in 0..rounds {
         load.round().map_err(said)?;
     }
@@ -151,7 +195,9 @@ fn parse(counts: &str) -> Option<u64> {
 }
 
 const CONNECTIONS: usize = 64;
-const MESSAGE_BYTES: usize = 64;
+/// Of a message, or of a line.
+const BYTES: usize = 64;
+const LINES: usize = 16;
 const END_LIMIT: Duration = Duration::from_secs(20);
 const END_POLL: Duration = Duration::from_millis(20);
 

@@ -60,10 +60,8 @@ pub(in crate::peers) fn run_inside(
 /// Reads a line, answers a line. That answers go out together while input is at hand is the
 /// connection's own doing.
 fn lines(connection: &mut Connection) -> io::Result<()> {
-    let mut line = String::new();
-    while connection.read_line(&mut line)? > 0 {
-        connection.write_all(line.as_bytes())?;
-        line.clear();
+    while connection.next_request()? {
+        connection.answer_line(|line, out| out.write_all(line))?;
     }
     Ok(())
 }

@@ -59,7 +59,64 @@ impl Connection {
         Ok(taken)
     }
 
-    /// The same of a message or a datagram.
+    /// Shows `make` the next line, its end (`\n`) included, with a way to write, and takes it.
+    /// Waits for the line if it has not come; answers its bytes, zero at the end of the input, and
+    /// then `make` is not called. The last line may lack its end.
+    ///
+    /// Shorter than [`read_line`](Connection::read_line) and [`write_all`](Write::write_all), and
+    /// the bytes, which need not be UTF-8, are not copied in between:
+    ///
+    /// ```
+    /// use std::io::{self, Write};
+    /// use switchboard::Connection;
+    ///
+    /// fn lines(connection: &mut Connection) -> io::Result<()> {
+    ///     while connection.next_request()? {
+    ///         connection.answer_line(|line, out| out.write_all(line))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _service: &dyn switchboard::Service = &lines;
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidData` for a line of more than [`limit_line`](crate::Guards::limit_line); otherwise
+    /// as reading, and what `make` answers.
+    #[inline(always)]
+    pub fn answer_line(
+        &mut self,
+        make: impl FnOnce(&[u8], &mut Answer<'_>) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        if self.input.is_empty() {
+            self.refill(Waiting::Reading)?;
+        }
+        let count = self.whole_line().map_or(0, <[u8]>::len);
+        if count > 0
+            && let Some(lent) = self.input.lent.take()
+        {
+            let position = self.input.position;
+            self.input.position = position + count;
+            let made = make(&lent[position..position + count], &mut Answer(self));
+            // As above.
+            mem::forget(self.input.lent.replace(lent));
+            return made.map(|()| count);
+        }
+        let line = self.line_in_parts()?;
+        if line.is_empty() {
+            return Ok(0);
+        }
+        make(&line, &mut Answer(self)).map(|()| line.len())
+    }
+
+    /// The next line, wherever it is and whenever it comes.
+    #[inline(never)]
+    fn line_in_parts(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.read_line_bytes(&mut line)?;
+        Ok(line)
+    }
+
+    /// The same as [`answer`](Self::answer) of a message or a datagram.
     #[inline(never)]
     fn answer_own(
         &mut self,
@@ -68,7 +125,8 @@ impl Connection {
         make: impl FnOnce(&[u8], &mut Answer<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let own = mem::take(&mut self.input.own);
-        let made = make(&own[position..end], &mut Answer(self));
+        // What was lent is gone if `make` has panicked.
+        let made = make(own.get(position..end).unwrap_or_default(), &mut Answer(self));
         self.input.own = own;
         let taken = made?;
         self.input.position = position + taken.min(end - position);

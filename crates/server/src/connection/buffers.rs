@@ -65,11 +65,12 @@ impl Input {
     }
 }
 
-/// Makes room in an output for so many bytes more.
+/// Makes room in an output for so many bytes more. `more`: there will be other answers, since more
+/// has been received than this one is for.
 #[inline(never)]
-pub(super) fn grow(output: &mut Vec<u8>, bytes: usize) {
+pub(super) fn grow(output: &mut Vec<u8>, bytes: usize, more: bool) {
     let needed = output.len() + bytes;
-    if needed <= OWN_BYTES {
+    if needed <= OWN_BYTES && !more {
         return output.reserve_exact(OWN_BYTES - output.len());
     }
     if needed > OUTPUT_BYTES {
@@ -119,17 +120,17 @@ mod tests {
     #[test]
     fn a_small_output_stays_and_a_large_one_is_given_back() {
         let mut output = Vec::new();
-        grow(&mut output, 1);
+        grow(&mut output, 1, false);
         let own = output.as_ptr();
         sent(&mut output);
         assert_eq!((output.as_ptr(), output.capacity()), (own, OWN_BYTES));
         output.extend_from_slice(b"kept");
-        grow(&mut output, 1000);
+        grow(&mut output, 1000, false);
         assert_eq!((&*output, output.capacity()), (&b"kept"[..], OUTPUT_BYTES));
         let lent = output.as_ptr();
         sent(&mut output);
         assert_eq!(output.capacity(), 0);
-        grow(&mut output, 1000);
+        grow(&mut output, 1, true);
         assert_eq!(output.as_ptr(), lent);
     }
 }

@@ -9,7 +9,9 @@
 //! It promises what the long way promises, because what it leaves out cannot be so: a connection
 //! goes it when it has received something by the long way, and no longer when anything changes that
 //! would matter ([`Connection::go_the_long_way`]). The wait begins before the answer is sent, not
-//! after, which nobody can tell apart, since this sending never waits.
+//! after, which nobody can tell apart, since this sending never waits. Answers that together are
+//! more than a connection's own buffer holds are sent first, so that nobody waits with a lent one,
+//! and what is left of the short way follows.
 
 use std::io;
 
@@ -28,6 +30,9 @@ pub(super) enum Pace {
     Long,
     /// In one.
     Short,
+    /// In one, once what was written has been sent and its buffer given back: it is one that is
+    /// not the connection's own, and nobody waits with such a one.
+    ShortAfterSending,
     /// In steps, because whoever drives the thread has no other way.
     AlwaysLong,
 }
@@ -70,6 +75,13 @@ impl Connection {
     /// Fills the input buffer after the short way did not, and answers how much is in it then.
     #[inline(never)]
     pub(super) fn refill_otherwise(&mut self, waiting: Waiting) -> io::Result<usize> {
+        if self.pace == Pace::ShortAfterSending {
+            self.send_output()?;
+            self.pace = Pace::Short;
+            if self.converse(waiting) {
+                return Ok(self.input.len());
+            }
+        }
         match self.refilled.take() {
             Some(refilled) => refilled,
             None => self.refill_in_steps(waiting),
@@ -152,8 +164,15 @@ impl Connection {
 
     /// Something has changed that the short way takes no notice of.
     pub(super) fn go_the_long_way(&mut self) {
-        if self.pace == Pace::Short {
+        if matches!(self.pace, Pace::Short | Pace::ShortAfterSending) {
             self.pace = Pace::Long;
+        }
+    }
+
+    /// What is written is no longer in a buffer of the connection's own.
+    pub(super) fn send_first(&mut self) {
+        if self.pace == Pace::Short {
+            self.pace = Pace::ShortAfterSending;
         }
     }
 }

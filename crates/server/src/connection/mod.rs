@@ -213,8 +213,17 @@ impl Connection {
     ///
     /// # Errors
     /// As reading.
+    #[inline]
     pub fn next_request(&mut self) -> io::Result<bool> {
-        match self.has_request() {
+        match self.input.is_empty() {
+            false => Ok(true),
+            true => self.next_request_to_come(),
+        }
+    }
+
+    #[inline(never)]
+    fn next_request_to_come(&mut self) -> io::Result<bool> {
+        match self.converse(Waiting::Between) {
             true => Ok(true),
             false => self.wait_for_request(),
         }

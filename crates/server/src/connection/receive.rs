@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 
+use memchr::memchr;
 use socket::seam::Patience;
 use socket::{Deadline, Flags, Socket};
 
@@ -25,29 +26,52 @@ impl Connection {
     /// # Errors
     /// `InvalidData` for a longer line, and for one that is not UTF-8, of which nothing is added to
     /// `line`; otherwise as reading.
+    #[inline]
     pub fn read_line(&mut self, line: &mut String) -> io::Result<usize> {
-        let limit = self.running.guards.limit_line;
-        let mut bytes = std::mem::take(line).into_bytes();
-        let before = bytes.len();
-        let outcome = Read::take(&mut *self, limit as u64 + 1).read_until(b'\n', &mut bytes);
-        let failure = match outcome {
-            Err(error) => Some(error),
-            Ok(count) if count > limit => {
-                self.ended_by = Some(Guard::Limit("line"));
-                let why = format!("a line of more than {limit} bytes");
-                Some(io::Error::new(ErrorKind::InvalidData, why))
-            }
-            Ok(_) if std::str::from_utf8(&bytes[before..]).is_err() => {
-                Some(io::Error::new(ErrorKind::InvalidData, "a line that is not UTF-8"))
-            }
-            Ok(_) => None,
-        };
-        if failure.is_some() {
-            bytes.truncate(before);
+        if self.input.is_empty() && self.refill(Waiting::Reading)? == 0 {
+            return Ok(0);
         }
-        let count = bytes.len() - before;
-        *line = String::from_utf8(bytes).expect("it was text, and what was added is");
-        failure.map_or(Ok(count), Err)
+        match self.whole_line().map(str::from_utf8) {
+            Some(Ok(text)) => {
+                line.push_str(text);
+                let count = text.len();
+                self.input.position += count;
+                Ok(count)
+            }
+            _ => self.read_line_in_parts(line),
+        }
+    }
+
+    /// The next line, if all of it is in the input buffer and it is not too long.
+    #[inline]
+    pub(super) fn whole_line(&self) -> Option<&[u8]> {
+        let rest = self.input.rest();
+        let end = memchr(b'\n', rest).filter(|end| *end < self.running.guards.limit_line)?;
+        Some(&rest[..=end])
+    }
+
+    /// The next line, whatever it is like.
+    #[inline(never)]
+    fn read_line_in_parts(&mut self, line: &mut String) -> io::Result<usize> {
+        let mut bytes = Vec::new();
+        self.read_line_bytes(&mut bytes)?;
+        let Ok(text) = str::from_utf8(&bytes) else {
+            return Err(io::Error::new(ErrorKind::InvalidData, "a line that is not UTF-8"));
+        };
+        line.push_str(text);
+        Ok(text.len())
+    }
+
+    /// The same in bytes.
+    pub(super) fn read_line_bytes(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
+        let limit = self.running.guards.limit_line;
+        let count = Read::take(&mut *self, limit as u64 + 1).read_until(b'\n', line)?;
+        if count > limit {
+            self.ended_by = Some(Guard::Limit("line"));
+            let why = format!("a line of more than {limit} bytes");
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        }
+        Ok(count)
     }
 
     /// Fills the input buffer, which is empty, and answers how much is in it then.

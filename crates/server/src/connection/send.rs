@@ -100,10 +100,11 @@ impl Connection {
                 return Ok(part.len());
             }
         }
-        buffers::grow(&mut self.output, bytes.len());
+        let more = !self.input.is_empty() && !self.is_datagram();
+        buffers::grow(&mut self.output, bytes.len(), more);
         if self.output.capacity() > OWN_BYTES {
             // It is to be given back as soon as it has been sent.
-            self.go_the_long_way();
+            self.send_first();
         }
         self.output.extend_from_slice(bytes);
         Ok(bytes.len())
