@@ -3,6 +3,8 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -88,7 +90,7 @@ fn a_full_disk_is_said_so_and_nothing_is_left_on_it() {
         let [disk, port] = [&disk, &port_file].map(|path| path.to_str().unwrap());
         let serve = switchboard(&["serve", "upload", disk, "127.0.0.1:0", "--port-file", port]);
         // The disk is there for the server alone, and gone with it.
-        let mount = "mount -t tmpfs -o size=1m none \"$1\" && shift && exec \"$@\"";
+        let mount = "mount -t tmpfs -o size=8m none \"$1\" && shift && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", mount, "sh", disk]);
         command.arg(serve.get_program()).args(serve.get_args()).args(["--engine", engine.name()]);
@@ -98,7 +100,7 @@ fn a_full_disk_is_said_so_and_nothing_is_left_on_it() {
         let names = || fs::read_dir(Path::new(&inside)).unwrap().count();
 
         let url = format!("http://127.0.0.1:{}/", server.port());
-        let (large, small) = (vec![b'x'; 2 << 20], vec![b'x'; 500_000]);
+        let (large, small) = (vec![b'x'; 10 << 20], vec![b'x'; 500_000]);
         let file = fresh_path("large");
         fs::write(&file, &large).unwrap();
         let part = format!("f=@{}", file.display());
@@ -113,6 +115,22 @@ fn a_full_disk_is_said_so_and_nothing_is_left_on_it() {
             assert!(said.starts_with("507 "), "{engine} {args:?}: {said}");
             assert_eq!(names(), 0, "{engine} {args:?}");
         }
+        // There was room when it was announced, and then somebody else took it.
+        let other = Path::new(&inside).join("other");
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        let head = "PUT /taken HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n";
+        client.write_all(format!("{head}Content-Length: {}\r\n\r\n", 7 << 20).as_bytes()).unwrap();
+        let mut answer = BufReader::new(client.try_clone().unwrap()).lines();
+        assert_eq!(answer.next().unwrap().unwrap(), "HTTP/1.1 100 Continue", "{engine}");
+        assert_eq!(answer.next().unwrap().unwrap(), "");
+        fs::write(&other, &large[..4 << 20]).unwrap();
+        // It may say so, and close, before it has all.
+        let _ = client.write_all(&large[..7 << 20]);
+        assert!(answer.next().unwrap().unwrap().contains(" 507 "), "{engine}");
+        drop((client, answer));
+        server.wait_until("nothing but the other's file", || names() == 1);
+        fs::remove_file(other).unwrap();
+
         let said = curl(&["-T", "-", &format!("{url}small")], &small);
         assert!(said.starts_with("201 "), "{engine}: {said}");
         assert_eq!(names(), 1);

@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -262,9 +263,39 @@ fn what_is_cut_short_leaves_nothing() {
     for request in wrong {
         assert_eq!(talk(&serving, request.as_bytes())[0].status, 400, "{request}");
     }
+    // With blocks on their way to the disk, and room allocated for what will not come.
+    let large = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n".to_vec();
+    let large = [large, vec![b'x'; 9 << 20]].concat();
+    for cut in [2 << 20, (5 << 20) + 1, large.len()] {
+        assert_eq!(talk(&serving, &large[..cut])[0].status, 400, "cut at {cut}");
+        Client::of(&serving).send(&large[..cut]);
+    }
     settled(&serving);
     assert_eq!(folder.names(), [""; 0]);
     serving.stop();
+}
+
+/// Whether it goes by the page cache or not, and whatever was allocated for it on the way.
+#[test]
+fn a_large_file_has_its_bytes_and_nothing_of_the_disk_beside() {
+    watchdog();
+    let large: Vec<u8> = (0..9_000_001_u32).map(|at| ((at * 7) >> 3) as u8).collect();
+    for engine in Engine::ALL {
+        let folder = Folder::new();
+        let serving = Serving::http("upload", &[folder.text()], *engine);
+        let mut client = Client::of(&serving);
+        assert_eq!(client.send_body("PUT", "/whole", "", &large).status, 201, "{engine}");
+        // The room of a form is that of all its files.
+        let files: [(&str, &[u8]); 2] = [("part", &large[..5_000_000]), ("rest", &large)];
+        assert_eq!(client.send_body("POST", "/", FORM, &form(&files)).status, 201, "{engine}");
+        for (name, length) in [("whole", large.len()), ("part", 5_000_000), ("rest", large.len())] {
+            assert!(folder.read(name) == large[..length], "{engine}: {name}");
+            let taken = fs::metadata(folder.path().join(name)).unwrap().blocks() * 512;
+            assert!(taken < length as u64 + (1 << 20), "{engine}: {name} takes {taken}");
+        }
+        drop(client);
+        serving.stop();
+    }
 }
 
 #[test]

@@ -58,14 +58,14 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Begins a file.
+    /// Begins a file of which so many bytes are announced; zero: nobody knows.
     ///
     /// # Errors
     /// A refusal that says what the disk says.
-    pub(super) fn begin(folder: &Folder) -> io::Result<Incoming> {
+    pub(super) fn begin(folder: &Folder, announced: u64) -> io::Result<Incoming> {
         let fd = Arc::clone(&folder.fd);
         let (temporary, file) = seam::blocking(move || Temporary::create(fd)).map_err(told)?;
-        let (store, block) = (Store::new(file), Some(Block::new()));
+        let (store, block) = (Store::new(file, announced), Some(Block::new()));
         Ok(Incoming { temporary, size: 0, store, block })
     }
 
@@ -122,7 +122,7 @@ const HERE: &str = "it is elsewhere only inside `take_some`, and after an error 
 pub(super) struct Whole {
     temporary: Temporary,
     /// Open for as long as the temporary name is not to be taken for abandoned.
-    _lock: File,
+    _lock: Arc<File>,
     size: u64,
     sha256: String,
 }

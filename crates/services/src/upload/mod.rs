@@ -176,7 +176,7 @@ impl Upload {
             return Err(name_taken());
         }
         let taken = if self.overwrite && !only_new { Taken::Replace } else { Taken::Refuse };
-        let mut incoming = Incoming::begin(&folder)?;
+        let mut incoming = Incoming::begin(&folder, exchange.body_length().unwrap_or(0))?;
         incoming.take_all(exchange)?;
         let saved = incoming.seal()?.place(name, taken)?;
         folder.settle()?;
@@ -191,7 +191,9 @@ impl Upload {
             refuse(Status::UnsupportedMediaType, why)
         })?;
         let folder = self.folder(exchange, self.max_size.saturating_add(FORM_BYTES))?;
-        let files = self.receive_form(&folder, &mut Multipart::new(&mut *exchange, &boundary))?;
+        let announced = exchange.body_length().unwrap_or(0);
+        let mut form = Multipart::new(&mut *exchange, &boundary);
+        let files = self.receive_form(&folder, &mut form, announced)?;
         exchange.skip_body()?;
         if files.is_empty() {
             return Err(refuse(Status::BadRequest, "There is no file in the form."));
@@ -208,6 +210,7 @@ impl Upload {
         &self,
         folder: &Folder,
         form: &mut Multipart<impl io::Read>,
+        announced: u64,
     ) -> io::Result<Vec<(String, incoming::Whole)>> {
         let (mut files, mut left) = (Vec::new(), self.max_size);
         while let Some(part) = form.next_part()? {
@@ -221,7 +224,7 @@ impl Upload {
             if files.len() == FILES {
                 return Err(refuse(Status::ContentTooLarge, "A form has at most 100 files."));
             }
-            let mut incoming = Incoming::begin(folder)?;
+            let mut incoming = Incoming::begin(folder, announced)?;
             while let Some(bytes) = form.chunk()? {
                 incoming.take(bytes)?;
                 if incoming.size() > left {
