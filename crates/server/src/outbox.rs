@@ -17,7 +17,7 @@ use std::sync::Arc;
 use coroutine::{Builder, Remote, in_coroutine, yield_now};
 
 use crate::atomic::Lock;
-use crate::connection::Sending;
+use crate::connection::{Sending, see_to_each};
 
 /// See the head of this file.
 pub(crate) struct Outbox {
@@ -88,7 +88,7 @@ impl Outbox {
     /// Sees to what is listed, until nothing is.
     fn attend(&self) {
         let mut buffer = Vec::new();
-        let mut seen_to = 0_usize;
+        let mut seen_to = 0;
         loop {
             let mut state = self.state.lock();
             let listed = std::mem::take(&mut state.listed);
@@ -97,10 +97,15 @@ impl Outbox {
             if listed.is_empty() {
                 return;
             }
-            for sending in listed {
-                sending.see_to(&mut buffer);
-                seen_to += 1;
-                if seen_to.is_multiple_of(TURN) {
+            let mut listed = listed.into_iter();
+            while listed.len() > 0 {
+                let some = &listed.as_slice()[..TURN.min(listed.len())];
+                see_to_each(some, &mut buffer);
+                let count = some.len();
+                listed.by_ref().take(count).for_each(drop);
+                seen_to += count;
+                if seen_to >= TURN {
+                    seen_to = 0;
                     yield_now();
                 }
             }
