@@ -17,7 +17,7 @@ use std::sync::Arc;
 use coroutine::{Builder, Remote, in_coroutine, yield_now};
 
 use crate::atomic::Lock;
-use crate::connection::{Sending, see_to_each};
+use crate::connection::{Sending, at_once, see_to_each};
 
 /// See the head of this file.
 pub(crate) struct Outbox {
@@ -33,10 +33,6 @@ struct State {
     /// The worker has ended.
     closed: bool,
 }
-
-/// How many connections are seen to before others get their turn: what a coroutine may do on
-/// sockets in one.
-const TURN: usize = 64;
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Outbox>>> = const { RefCell::new(None) };
@@ -88,7 +84,7 @@ impl Outbox {
     /// Sees to what is listed, until nothing is.
     fn attend(&self) {
         let mut buffer = Vec::new();
-        let mut seen_to = 0;
+        let (mut seen_to, turn) = (0, at_once());
         loop {
             let mut state = self.state.lock();
             let listed = std::mem::take(&mut state.listed);
@@ -99,12 +95,12 @@ impl Outbox {
             }
             let mut listed = listed.into_iter();
             while listed.len() > 0 {
-                let some = &listed.as_slice()[..TURN.min(listed.len())];
+                let some = &listed.as_slice()[..turn.min(listed.len())];
                 see_to_each(some, &mut buffer);
                 let count = some.len();
                 listed.by_ref().take(count).for_each(drop);
                 seen_to += count;
-                if seen_to >= TURN {
+                if seen_to >= turn {
                     seen_to = 0;
                     yield_now();
                 }

@@ -49,7 +49,7 @@ use converse::Pace;
 use parking::Parking;
 use sending::Held;
 
-pub(crate) use handed::see_to_each;
+pub(crate) use handed::{at_once, see_to_each};
 pub(crate) use sending::Sending;
 
 pub use answer::Answer;

@@ -221,6 +221,12 @@ impl Sending {
         self.queue().sent
     }
 
+    /// Words from here and there of it, for whoever wants it in the caches.
+    #[inline]
+    pub(super) fn extent(&self) -> usize {
+        self.limit_queue.wrapping_add(self.name.len())
+    }
+
     /// Nothing that panics runs under this lock.
     #[inline]
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
