@@ -42,21 +42,20 @@ fn small() -> (Socket, Socket) {
 #[test]
 fn everybody_gets_what_was_meant_for_them() {
     everywhere(|| {
-        for count in [0, 1, 2, 64, 700] {
-            for pair in [pair, tcp_pair] {
-                let (near, far): (Vec<_>, Vec<_>) = (0..count).map(|_| pair()).unzip();
-                for turn in 0..3_u32 {
-                    let texts: Vec<_> = (0..count).map(|at| format!("{turn} to {at}")).collect();
-                    let sends = near.iter().map(AsFd::as_fd).zip(&texts);
-                    let sends: Vec<_> = sends.map(|(fd, text)| (fd, text.as_bytes())).collect();
-                    let answers = send_each(&sends);
-                    assert_eq!(answers.len(), texts.len());
-                    for ((answer, text), far) in answers.into_iter().zip(&texts).zip(&far) {
-                        assert_eq!(answer.unwrap(), text.len());
-                        let mut heard = vec![0; text.len()];
-                        far.recv_exact(&mut heard).unwrap();
-                        assert_eq!(&heard, text.as_bytes());
-                    }
+        // Fewer over TCP, whose ports are for a while nobody else's afterwards.
+        for (count, pair) in [(0, pair as fn() -> _), (2, pair), (700, pair), (20, tcp_pair)] {
+            let (near, far): (Vec<_>, Vec<_>) = (0..count).map(|_| pair()).unzip();
+            for turn in 0..3_u32 {
+                let texts: Vec<_> = (0..count).map(|at| format!("{turn} to {at}")).collect();
+                let sends = near.iter().map(AsFd::as_fd).zip(&texts);
+                let sends: Vec<_> = sends.map(|(fd, text)| (fd, text.as_bytes())).collect();
+                let answers = send_each(&sends);
+                assert_eq!(answers.len(), texts.len());
+                for ((answer, text), far) in answers.into_iter().zip(&texts).zip(&far) {
+                    assert_eq!(answer.unwrap(), text.len());
+                    let mut heard = vec![0; text.len()];
+                    far.recv_exact(&mut heard).unwrap();
+                    assert_eq!(&heard, text.as_bytes());
                 }
             }
         }
