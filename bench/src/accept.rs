@@ -5,18 +5,16 @@
 //! processes that end take their exact CPU count along, so the server's CPU is read in clock ticks
 //! here, which remember them: one slice of a second is exact to about 2 %.
 
-use crate::accounting::{Machine, process_cpu};
 use crate::arguments::Arguments;
-use crate::blocks::{Slice, Surroundings};
-use crate::cost::{self, Cell, Sample};
+use crate::cost::{self, Cell};
 use crate::isolation::Isolation;
-use crate::peers::{self, Contestant, Lineup, Program, Service};
+use crate::peers::{self, Contestant, Lineup, Service};
 use crate::report::{Report, object};
-use crate::server::{Conditions, Server};
+use crate::standing::Standing;
 use crate::visits::Visits;
 use serde_json::json;
 use std::io;
-use std::path::Path;
+use std::time::Duration;
 
 /// Runs the cell and reports it. False when a contestant failed or has no result.
 pub(crate) fn run(
@@ -35,37 +33,16 @@ pub(crate) fn run(
         each: "visit",
         what: format!("connect, {MESSAGE_BYTES} bytes there and back, close; {visitors} at once"),
         place: object(json!({ "visitors": visitors, "message_bytes": MESSAGE_BYTES })),
+        turn: TURN,
     };
-    cost::run(&cell, able.collect(), &unable, arguments, report, |program, report| {
-        slice(program, arguments, isolation, report.folder())
+    cost::run(&cell, able.collect(), &unable, arguments, report, |program, folder, turn| {
+        Standing::begin(program, (isolation, arguments), (folder, turn), |port| {
+            let mut visits = Visits::begin(port, visitors, MESSAGE_BYTES)?;
+            Ok(move |time| visits.run(time))
+        })
     })
 }
 
-fn slice(
-    program: &Program,
-    arguments: &Arguments,
-    isolation: &Isolation,
-    folder: &Path,
-) -> io::Result<Slice<Sample>> {
-    let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
-    let server = Server::start(program, conditions, folder)?;
-    let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-    let mut visits = Visits::begin(server.port, arguments.visitors, MESSAGE_BYTES)?;
-    visits.run(arguments.warm_up).map_err(said)?;
-    let (before, machine) = (process_cpu(server.pid())?, Machine::now()?);
-    let done = visits.run(arguments.slice).map_err(said)?;
-    let (machine_after, after) = (Machine::now()?, process_cpu(server.pid())?);
-
-    // A child that nobody waits for takes its ticks along. They show up as those of others, and
-    // the slice is dropped.
-    let spent = after.saturating_sub(before);
-    let own = spent + done.cpu;
-    let surroundings = Surroundings::between(&machine, &machine_after, own, done.elapsed);
-    let fault = match done.messages {
-        0 => Some("no visit ended in this slice"),
-        _ => surroundings.fault(),
-    };
-    Ok(Slice { sample: Sample::new(&done, spent, surroundings), fault })
-}
-
+/// Longer, because servers with a thread or a child for each visit are counted in clock ticks.
+const TURN: Duration = Duration::from_millis(100);
 const MESSAGE_BYTES: usize = 64;

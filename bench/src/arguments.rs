@@ -243,8 +243,9 @@ switchboard-bench: the product beside its peers, on this machine
   --silent N              silent connections of the idle cell (10000)
   --members N             members of the fan-out cell (1000)
   --idle N[,N...]         idle connections of the memory cell (1000,10000,15000)
-  --blocks N              blocks of turns (10); each row runs twice in a block
-  --slice DURATION        measured time of a slice (1s), after --warm-up DURATION (250ms)
+  --blocks N              fresh starts of each row (10), which is measured twice after each
+  --slice DURATION        for so long (1s), after --warm-up DURATION (250ms); in turns of 50ms where
+                          servers can stand meanwhile
   --repeat N              repeats of the start cell (20)
   --peers NAME[,NAME...]  servers with only these, and the reference; switchboard: all its engines
   --without NAME[,NAME...] servers without these

@@ -7,14 +7,11 @@
 //! killed like every other contestant. One that is not installed is skipped, and the report says
 //! so.
 
-use crate::accounting::{Machine, Threads};
 use crate::arguments::Arguments;
 use crate::blocks::{self, Entry, Samples, Slice, Surroundings};
-use crate::isolation::Isolation;
-use crate::load::Done;
 use crate::peers::{PORT_FILE, Program};
 use crate::report::{Report, interval, object, row};
-use crate::server::{Conditions, Server};
+use crate::standing::{self, Standing, Turn};
 use crate::statistics::Ratio;
 use crate::{chat_ngircd, web_nginx};
 use serde_json::{Map, Value, json};
@@ -125,6 +122,8 @@ pub(crate) struct Cell {
     pub(crate) place: Map<String, Value>,
     /// What the product has to reach, of the best other.
     pub(crate) bar: f64,
+    /// How long a contestant is measured before it is another's turn.
+    pub(crate) turn: Duration,
 }
 
 /// What one slice measured.
@@ -139,39 +138,18 @@ pub(crate) struct Sample {
     surroundings: Surroundings,
 }
 
-/// Measures `run` on a server of its own, after `warm_up` has been through it.
-pub(crate) fn slice<L>(
-    program: &Program,
-    isolation: &Isolation,
-    folder: &Path,
-    prepare: impl FnOnce(u16) -> io::Result<L>,
-    run: impl FnOnce(&mut L) -> io::Result<Done>,
-) -> io::Result<Slice<Sample>> {
-    let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
-    let server = Server::start(program, conditions, folder)?;
-    let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-    let mut load = prepare(server.port).map_err(said)?;
-    let (threads, machine) = (Threads::of(server.pid())?, Machine::now()?);
-    let done = run(&mut load).map_err(said)?;
-    let (machine_after, threads_after) = (Machine::now()?, Threads::of(server.pid())?);
-    let spent = threads_after.since(&threads);
-    let (cpu, seconds) = (spent.unwrap_or_default(), done.elapsed.as_secs_f64());
-    let own = cpu + done.cpu;
-    let surroundings = Surroundings::between(&machine, &machine_after, own, done.elapsed);
-    let fault = match spent {
-        None => Some("a server thread ended and took its CPU count along"),
-        Some(_) if done.messages == 0 => Some("nothing came back in this slice"),
-        Some(_) => surroundings.fault(),
-    };
-    let count = done.messages.max(1) as f64;
-    let sample = Sample {
-        per_cpu: count / cpu.as_secs_f64(),
-        per_second: count / seconds,
-        both: own.as_secs_f64() * 1e6 / count,
-        load: done.cpu.as_secs_f64() / seconds,
-        surroundings,
-    };
-    Ok(Slice { sample, fault })
+impl Sample {
+    fn new(turn: &Turn) -> Sample {
+        let Turn { done, spent, surroundings, .. } = turn;
+        let (count, seconds) = (done.messages.max(1) as f64, done.elapsed.as_secs_f64());
+        Sample {
+            per_cpu: count / spent.as_secs_f64(),
+            per_second: count / seconds,
+            both: (*spent + done.cpu).as_secs_f64() * 1e6 / count,
+            load: done.cpu.as_secs_f64() / seconds,
+            surroundings: *surroundings,
+        }
+    }
 }
 
 /// Runs the blocks and reports the cell: `contestants` with the reference first and the product
@@ -181,7 +159,7 @@ pub(crate) fn run(
     contestants: Vec<(&str, Result<Program, String>)>,
     arguments: &Arguments,
     report: &mut Report,
-    slice: impl FnMut(&Program, &Report) -> io::Result<Slice<Sample>>,
+    mut begin: impl FnMut(&Program, &Path, Duration) -> io::Result<Standing>,
 ) -> io::Result<bool> {
     let (mut able, mut unable) = (Vec::new(), Vec::new());
     for (name, program) in contestants {
@@ -191,13 +169,24 @@ pub(crate) fn run(
         }
     }
     println!("\n{}: {};", cell.family, cell.what);
-    let (blocks, seconds) = (arguments.blocks, arguments.slice.as_secs_f64());
-    println!("medians of {blocks} blocks of 2 slices of {seconds} s");
+    let (turn, turns) = standing::turns(arguments.slice, cell.turn);
+    let (blocks, ms) = (arguments.blocks, turn.as_millis());
+    println!("medians of {blocks} x {turns} x 2 turns of {ms} ms");
     let mut entries = blocks::entries(able);
     let line = |sample: &Sample, name: &str, block: usize, dropped: Option<&str>| {
         sample.json(cell, "slice", name, json!({ "block": block, "dropped": dropped }))
     };
-    let samples = blocks::run(arguments.blocks, &mut entries, report, slice, line)?;
+    let samples = blocks::run_in_turns(
+        (blocks, turns),
+        &mut entries,
+        report,
+        |program, report| begin(program, report.folder(), turn),
+        |standing: &mut Standing, _| {
+            let turn = standing.turn()?;
+            Ok(Slice { sample: Sample::new(&turn), fault: turn.fault })
+        },
+        line,
+    )?;
     if !entries.is_empty() {
         summarize(cell, &entries, &samples, report)?;
     }

@@ -1,9 +1,10 @@
 //! Slices in blocks: how contestants that are compared by time take turns.
 //!
-//! Unit of measurement is a slice: whatever the cell does for one contestant, from fresh, with a
-//! warm-up of its own. In a block every contestant runs twice, in an order that is rotated from
-//! block to block and mirrored within the block (A B C, C B A), so that a machine that slowly gets
-//! faster or slower treats all alike. Results are medians over blocks of the ratio to the reference
+//! Unit of measurement is a slice: whatever the cell does for one contestant, with a warm-up of its
+//! own; from fresh, or short and again and again where contestants can stand meanwhile
+//! (`standing.rs`). In a block every contestant runs twice, in an order that is rotated from block
+//! to block and mirrored within the block (A B C, C B A), so that a machine that slowly gets faster
+//! or slower treats all alike. Results are medians over blocks of the ratio to the reference
 //! of the same block. The reference takes part twice: its ratio to itself is the noise floor, and
 //! no difference below that is called one.
 //!
@@ -77,27 +78,58 @@ pub(crate) struct Samples<S> {
     blocks: Vec<Vec<Vec<S>>>,
 }
 
-/// Runs the blocks. `slice` measures one contestant once; `json` makes the line of a sample, given
-/// the entry's name, the block and the fault. An entry that fails is left out from then on.
-pub(crate) fn run<C, S>(
+/// Runs the blocks, where each slice is from fresh. `slice` measures one contestant once; `json`
+/// makes the line of a sample, given the entry's name, the block and the fault. An entry that fails
+/// is left out from then on.
+pub(crate) fn run<C: Clone, S>(
     count: usize,
     entries: &mut [Entry<C>],
     report: &mut Report,
     mut slice: impl FnMut(&C, &Report) -> io::Result<Slice<S>>,
     json: impl Fn(&S, &str, usize, Option<&str>) -> Value,
 ) -> io::Result<Samples<S>> {
+    let begin = |contestant: &C, _: &Report| Ok(contestant.clone());
+    let turn = |contestant: &mut C, report: &Report| slice(contestant, report);
+    run_in_turns((count, 1), entries, report, begin, turn, json)
+}
+
+/// The same where contestants stand for several turns in a row: `begin` starts one, `turn` measures
+/// it. `fresh` is how often they are started and how many turns they then have; what is a block
+/// otherwise is a turn of all.
+pub(crate) fn run_in_turns<C, T, S>(
+    (fresh, turns): (usize, usize),
+    entries: &mut [Entry<C>],
+    report: &mut Report,
+    mut begin: impl FnMut(&C, &Report) -> io::Result<T>,
+    mut turn: impl FnMut(&mut T, &Report) -> io::Result<Slice<S>>,
+    json: impl Fn(&S, &str, usize, Option<&str>) -> Value,
+) -> io::Result<Samples<S>> {
     let none = |entries: &[Entry<C>]| entries.iter().map(|_| Vec::new()).collect::<Vec<Vec<S>>>();
     let (mut blocks, mut disturbed) = (Vec::new(), Vec::new());
+    let count = fresh * turns;
+    let mut standing: Vec<Option<T>> = Vec::new();
     for block in 0..count {
+        if block % turns == 0 {
+            standing.clear();
+            for entry in entries.iter_mut() {
+                progress(&format!("block {} of {count}: {} starts", block + 1, entry.name));
+                let begun = entry.failure.is_none().then(|| begin(&entry.contestant, report));
+                standing.push(match begun.transpose() {
+                    Ok(begun) => begun,
+                    Err(error) => {
+                        entry.failure = Some(error.to_string());
+                        None
+                    }
+                });
+            }
+        }
         let (mut samples, mut spare) = (none(entries), none(entries));
         for at in order(entries.len(), block) {
             let entry = &mut entries[at];
-            if entry.failure.is_some() {
-                continue;
-            }
+            let Some(stands) = &mut standing[at] else { continue };
             progress(&format!("block {} of {count}: {}", block + 1, entry.name));
             for tried in 0.. {
-                match slice(&entry.contestant, report) {
+                match turn(stands, report) {
                     Ok(Slice { fault, sample }) => {
                         report.json(&json(&sample, &entry.name, block, fault))?;
                         if fault.is_none() {
@@ -111,6 +143,7 @@ pub(crate) fn run<C, S>(
                     }
                     Err(error) => {
                         entry.failure = Some(error.to_string());
+                        standing[at] = None;
                         break;
                     }
                 }
@@ -228,7 +261,8 @@ impl Surroundings {
         own: Duration,
         elapsed: Duration,
     ) -> Surroundings {
-        let others = after.busy_since(before).saturating_sub(own);
+        // On both CPUs a tick can be counted that was not used.
+        let others = after.busy_since(before).saturating_sub(own + TWO_TICKS);
         Surroundings {
             others: others.as_secs_f64() / elapsed.as_secs_f64(),
             stolen: after.stolen_since(before),
@@ -251,6 +285,8 @@ impl Surroundings {
 const TRIES_MORE: usize = 3;
 /// Before it is: bursts of others last about as long.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How inexactly the machine's time is known.
+const TWO_TICKS: Duration = Duration::from_millis(20);
 const STOLEN: &str = "steal above 2 %";
 const BUSY: &str = "others used more than 10 % of a CPU";
 /// A slice from which the hypervisor took more is dropped.

@@ -1,7 +1,7 @@
 //! The chat cell: how many deliveries a second of the server's CPU makes, beside ngircd.
 //!
 //! A room of a thousand, one speaker, one line under way: each line is a thousand deliveries less
-//! one. A slice is a fresh server and a room that has been filled; `beside.rs` says what is
+//! one. Servers stand with their rooms and take turns (`standing.rs`); `beside.rs` says what is
 //! compared.
 
 use crate::arguments::Arguments;
@@ -10,6 +10,7 @@ use crate::chat_load::{Manner, Room};
 use crate::chat_ngircd;
 use crate::isolation::Isolation;
 use crate::report::{Report, object};
+use crate::standing::{Standing, TURN};
 use serde_json::json;
 use std::io;
 
@@ -33,20 +34,14 @@ pub(crate) fn run(
         what: format!("a room of {members}, one speaker, one line at a time"),
         place: object(json!({ "members": members })),
         bar: 1.0,
+        turn: TURN,
     };
-    beside::run(&cell, contestants, arguments, report, |program, report| {
+    beside::run(&cell, contestants, arguments, report, |program, folder, turn| {
         let foreign = program.arguments.first().is_some_and(|word| word == "beside");
         let manner = if foreign { Manner::Irc } else { Manner::Lines };
-        beside::slice(
-            program,
-            isolation,
-            report.folder(),
-            |port| {
-                let mut room = Room::enter(port, members, manner)?;
-                room.run(arguments.warm_up)?;
-                Ok(room)
-            },
-            |room| room.run(arguments.slice),
-        )
+        Standing::begin(program, (isolation, arguments), (folder, turn), |port| {
+            let mut room = Room::enter(port, members, manner)?;
+            Ok(move |time| room.run(time))
+        })
     })
 }

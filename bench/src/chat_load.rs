@@ -220,8 +220,12 @@ mod tests {
                 thread::spawn(move || {
                     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
                     let name = lines.next().unwrap().unwrap();
-                    stream.write_all(format!("* You are {name}, in lobby\n").as_bytes()).unwrap();
-                    all.lock().unwrap().push(stream);
+                    let welcome = format!("* You are {name}, in lobby\n");
+                    // In one step: who is welcome gets what is said.
+                    let mut inside = all.lock().unwrap();
+                    stream.write_all(welcome.as_bytes()).unwrap();
+                    inside.push(stream);
+                    drop(inside);
                     while let Some(Ok(line)) = lines.next() {
                         for line in change(format!("{name}: {line}\n")) {
                             for stream in &mut all.lock().unwrap()[index + 1..] {

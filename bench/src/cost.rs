@@ -10,9 +10,11 @@ use crate::blocks::{self, Entry, Samples, Slice, Surroundings};
 use crate::load::Done;
 use crate::peers::{Program, THREADS};
 use crate::report::{Report, interval, object, row};
+use crate::standing::{self, Standing, Turn};
 use crate::statistics::Ratio;
 use serde_json::{Map, Value, json};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// One cell of the score sheet.
@@ -25,6 +27,8 @@ pub(crate) struct Cell {
     pub(crate) what: String,
     /// Where in the family it lies, for programs.
     pub(crate) place: Map<String, Value>,
+    /// How long a contestant is measured before it is another's turn.
+    pub(crate) turn: Duration,
 }
 
 /// What one slice measured.
@@ -87,17 +91,28 @@ pub(crate) fn run(
     unable: &[(String, String)],
     arguments: &Arguments,
     report: &mut Report,
-    slice: impl FnMut(&Program, &Report) -> io::Result<Slice<Sample>>,
+    mut begin: impl FnMut(&Program, &Path, Duration) -> io::Result<Standing>,
 ) -> io::Result<bool> {
     let mut entries = blocks::entries(able);
     let line = |sample: &Sample, name: &str, block: usize, dropped: Option<&str>| {
         let more = json!({ "block": block, "dropped": dropped });
         sample.json(cell, &format!("{}_slice", cell.family), name, more)
     };
-    let samples = blocks::run(arguments.blocks, &mut entries, report, slice, line)?;
-    let (blocks, seconds) = (arguments.blocks, arguments.slice.as_secs_f64());
+    let (turn, turns) = standing::turns(arguments.slice, cell.turn);
+    let samples = blocks::run_in_turns(
+        (arguments.blocks, turns),
+        &mut entries,
+        report,
+        |program, report| begin(program, report.folder(), turn),
+        |standing: &mut Standing, _| {
+            let Turn { done, spent, surroundings, fault } = standing.turn()?;
+            Ok(Slice { sample: Sample::new(&done, spent, surroundings), fault })
+        },
+        line,
+    )?;
+    let (blocks, ms) = (arguments.blocks, turn.as_millis());
     println!("\n{}: {};", cell.family, cell.what);
-    println!("medians of {blocks} blocks of 2 slices of {seconds} s; CPU-us per {}", cell.each);
+    println!("medians of {blocks} x {turns} x 2 turns of {ms} ms; CPU-us per {}", cell.each);
     let to = |name: &str| format!("to {name} [95 %]");
     let reference = &entries[0].name;
     let heads = ["server", "system", "per s", "server CPU", "load CPU"].map(str::to_owned);

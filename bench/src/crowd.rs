@@ -62,8 +62,8 @@ impl Crowd {
         })
     }
 
-    /// Speaks for `duration`; a message of the answer is one that reached one member. What is under
-    /// way at the end is counted by the next call.
+    /// Speaks for `duration`, and waits for what is then under way; a message of the answer is one
+    /// that reached one member.
     ///
     /// # Errors
     ///
@@ -73,14 +73,16 @@ impl Crowd {
         let (start, cpu) = (Instant::now(), thread_cpu());
         let mut messages = 0;
         self.speak()?;
-        while start.elapsed() < duration {
+        while !self.missing.is_empty() {
             wait(&self.epoll, &mut self.events)?;
             for at in 0..self.events.len() {
                 messages += self.listen(self.events[at].data.u64() as usize)?;
             }
             if self.missing.front() == Some(&0) {
                 self.missing.retain(|members| *members > 0);
-                self.speak()?;
+                if start.elapsed() < duration {
+                    self.speak()?;
+                }
             }
         }
         Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() })

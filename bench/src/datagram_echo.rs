@@ -6,12 +6,11 @@
 
 use crate::arguments::Arguments;
 use crate::cost::{self, Cell};
-use crate::echo::measured;
 use crate::isolation::Isolation;
 use crate::peers::{self, Contestant, Lineup, Service};
 use crate::report::{Report, object};
 use crate::senders::{DATAGRAM_BYTES, Senders, UNDER_WAY};
-use crate::server::{Conditions, Server};
+use crate::standing::{Standing, TURN};
 use serde_json::json;
 use std::io;
 
@@ -33,14 +32,13 @@ pub(crate) fn run(
         place: object(json!({
             "senders": SENDERS, "message_bytes": DATAGRAM_BYTES, "under_way": UNDER_WAY,
         })),
+        turn: TURN,
     };
-    cost::run(&cell, able.collect(), &unable, arguments, report, |program, report| {
-        let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
-        let server = Server::start(program, conditions, report.folder())?;
-        let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-        let mut senders = Senders::begin(server.port, SENDERS)?;
-        senders.run(arguments.warm_up).map_err(said)?;
-        measured(&server, || senders.run(arguments.slice).map_err(said))
+    cost::run(&cell, able.collect(), &unable, arguments, report, |program, folder, turn| {
+        Standing::begin(program, (isolation, arguments), (folder, turn), |port| {
+            let mut senders = Senders::begin(port, SENDERS)?;
+            Ok(move |time| senders.run(time))
+        })
     })
 }
 

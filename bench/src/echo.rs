@@ -1,20 +1,20 @@
 //! The echo cell: what does one message cost on each contestant, beside the reference?
 //!
-//! A slice is a fresh server, fresh connections, a warm-up, then a second of closed-loop load;
-//! `blocks.rs` says how slices of several contestants take turns, `cost.rs` what is made of them.
+//! Servers stand, each with its connections, and have a short turn of closed-loop load each
+//! (`standing.rs`); `blocks.rs` says in which order, `cost.rs` what is made of it.
 
-use crate::accounting::{Machine, Threads, process_cpu};
 use crate::arguments::Arguments;
-use crate::blocks::{Slice, Surroundings};
-use crate::cost::{self, Cell, Sample};
+use crate::cost::{self, Cell};
 use crate::isolation::{Isolation, descriptors_for};
 use crate::load::{Content, Done, Load};
+use crate::load_apart::LoadApart;
 use crate::peers::{self, Contestant, Lineup, Program, Service};
 use crate::report::{Report, object};
-use crate::server::{Conditions, Server};
+use crate::standing::{Standing, TURN};
 use serde_json::json;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// Runs every cell that is asked for. False when a contestant failed or has no result.
 pub(crate) fn run_all(
@@ -51,14 +51,16 @@ fn run(
         each: "message",
         what: format!("connections: {connections}, {message_bytes} bytes, one under way on each"),
         place,
+        // Twice around all of them, even of ten thousand.
+        turn: if connections >= MANY { TURN * 4 } else { TURN },
     };
     let traffic = Traffic { connections, content: Content::Bytes(message_bytes), each: 1 };
-    cost::run(&cell, able, &unable, arguments, report, |program, report| {
-        slice(program, traffic, arguments, isolation, report.folder())
+    cost::run(&cell, able, &unable, arguments, report, |program, folder, turn| {
+        standing(program, traffic, (isolation, arguments), (folder, turn))
     })
 }
 
-/// What goes to and fro in a slice.
+/// What goes to and fro.
 #[derive(Clone, Copy)]
 pub(crate) struct Traffic {
     pub(crate) connections: usize,
@@ -67,58 +69,28 @@ pub(crate) struct Traffic {
     pub(crate) each: u64,
 }
 
-/// One slice of closed-loop load on a fresh server.
-pub(crate) fn slice(
+/// A server with closed-loop load on it.
+pub(crate) fn standing(
     program: &Program,
     traffic: Traffic,
-    arguments: &Arguments,
-    isolation: &Isolation,
-    folder: &Path,
-) -> io::Result<Slice<Sample>> {
-    let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
-    let server = Server::start(program, conditions, folder)?;
-    let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-    let mut load = Load::connect_with(server.port, traffic.connections, traffic.content)?;
-    let (mut warm_up, mut slice) = (arguments.warm_up, arguments.slice);
-    if traffic.connections > MANY {
-        // So that none is left to be accepted in the slice, and that a turn around all of them is
-        // short beside it.
-        load.round().map_err(said)?;
-        (warm_up, slice) = (warm_up * 3, slice * 2);
+    under: (&Isolation, &Arguments),
+    of: (&Path, Duration),
+) -> io::Result<Standing> {
+    let Traffic { connections, content, .. } = traffic;
+    if let (Content::Bytes(bytes), MANY..) = (content, connections) {
+        return Standing::begin(program, under, of, |port| {
+            let mut load = LoadApart::connect(port, connections, bytes)?;
+            Ok(move |time| load.run(time))
+        });
     }
-    load.run(warm_up).map_err(said)?;
-    measured(&server, || {
-        let done = load.run(slice).map_err(said)?;
-        Ok(Done { messages: done.messages * traffic.each, ..done })
+    Standing::begin(program, under, of, |port| {
+        let mut load = Load::connect_with(port, connections, content)?;
+        Ok(move |time| {
+            let done = load.run(time)?;
+            Ok(Done { messages: done.messages * traffic.each, ..done })
+        })
     })
 }
 
-/// What `work` costs a server. Its threads are counted to the nanosecond if they are few and all of
-/// them live on; of other servers the clock ticks are counted, which are read at once and remember
-/// threads that ended.
-pub(crate) fn measured(
-    server: &Server,
-    work: impl FnOnce() -> io::Result<Done>,
-) -> io::Result<Slice<Sample>> {
-    let threads = Threads::of(server.pid())?;
-    let (ticks, machine) = (process_cpu(server.pid())?, Machine::now()?);
-    let done = work()?;
-    // First the machine, then what takes a while to read.
-    let (machine_after, ticks_after) = (Machine::now()?, process_cpu(server.pid())?);
-    let threads_after = Threads::of(server.pid())?;
-    let spent = match threads_after.since(&threads) {
-        Some(spent) if !threads.are_many() => spent,
-        _ => ticks_after.saturating_sub(ticks),
-    };
-    let own = spent + done.cpu;
-    let surroundings = Surroundings::between(&machine, &machine_after, own, done.elapsed);
-    let fault = match done.messages {
-        0 => Some("no message came back in this slice"),
-        _ => surroundings.fault(),
-    };
-    Ok(Slice { sample: Sample::new(&done, spent, surroundings), fault })
-}
-
-/// With more connections than these, all have had an answer before the warm-up, and slices are
-/// longer.
-const MANY: usize = 1000;
+/// With so many connections each load is a process of its own, and turns are longer.
+const MANY: usize = 5000;

@@ -8,11 +8,10 @@
 use crate::arguments::Arguments;
 use crate::cost::{self, Cell};
 use crate::crowd::Crowd;
-use crate::echo::measured;
 use crate::isolation::Isolation;
 use crate::peers::{self, Contestant, FAN_OUT_BYTES, Lineup, Service};
 use crate::report::{Report, object};
-use crate::server::{Conditions, Server};
+use crate::standing::{Standing, TURN};
 use serde_json::json;
 use std::io;
 
@@ -36,14 +35,13 @@ pub(crate) fn run(
             place: object(json!({
                 "members": members, "message_bytes": FAN_OUT_BYTES, "under_way": under_way,
             })),
+            turn: TURN,
         };
-        all &= cost::run(&cell, able, &unable, arguments, report, |program, report| {
-            let conditions = Conditions::Bound { cpu: isolation.server_cpu, descriptors: None };
-            let server = Server::start(program, conditions, report.folder())?;
-            let said = |error: io::Error| server.failure(&format!("failed ({error})"));
-            let mut crowd = Crowd::gather(server.port, members, under_way).map_err(said)?;
-            crowd.run(arguments.warm_up).map_err(said)?;
-            measured(&server, || crowd.run(arguments.slice).map_err(said))
+        all &= cost::run(&cell, able, &unable, arguments, report, |program, folder, turn| {
+            Standing::begin(program, (isolation, arguments), (folder, turn), |port| {
+                let mut crowd = Crowd::gather(port, members, under_way)?;
+                Ok(move |time| crowd.run(time))
+            })
         })?;
     }
     Ok(all)

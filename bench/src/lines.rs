@@ -7,11 +7,12 @@
 
 use crate::arguments::Arguments;
 use crate::cost::{self, Cell};
-use crate::echo::{Traffic, slice};
+use crate::echo::{Traffic, standing};
 use crate::isolation::Isolation;
 use crate::load::Content;
 use crate::peers::{self, Contestant, Lineup, Service};
 use crate::report::{Report, object};
+use crate::standing::TURN;
 use serde_json::json;
 use std::io;
 
@@ -33,11 +34,12 @@ pub(crate) fn run(
         place: object(
             json!({ "connections": CONNECTIONS, "message_bytes": BYTES, "under_way": LINES }),
         ),
+        turn: TURN,
     };
     let content = Content::Lines { bytes: BYTES, count: LINES };
     let traffic = Traffic { connections: CONNECTIONS, content, each: LINES as u64 };
-    cost::run(&cell, able, &unable, arguments, report, |program, report| {
-        slice(program, traffic, arguments, isolation, report.folder())
+    cost::run(&cell, able, &unable, arguments, report, |program, folder, turn| {
+        standing(program, traffic, (isolation, arguments), (folder, turn))
     })
 }
 

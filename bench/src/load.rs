@@ -105,8 +105,7 @@ impl Load {
         })
     }
 
-    /// Keeps every connection busy for `duration`. Messages still under way at the end are left in
-    /// place and counted by the next call, so calls can follow each other without a gap.
+    /// Keeps every connection busy for `duration`, and waits for what is then under way.
     ///
     /// # Errors
     ///
@@ -126,7 +125,13 @@ impl Load {
             messages += self.turn(true)?;
             elapsed = start.elapsed();
         }
-        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
+        let mut due = self.connections.iter().filter(|c| c.sent > 0).count() as u64;
+        while due > 0 {
+            wait(&self.epoll, &mut self.events)?;
+            let count = self.turn(false)?;
+            (messages, due) = (messages + count, due - count);
+        }
+        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() })
     }
 
     /// The same, and takes the time of every message, in nanoseconds; those that are not back at

@@ -4,8 +4,8 @@
 //! `sendfile.rs`, `web.rs`, `upload.rs`, `chat.rs`, …), how it is kept fair is in `isolation.rs`,
 //! `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
-//! This program is four: the harness with its load generator, a peer (`peer`), the step between
-//! the two (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
+//! This program is five: the harness with its load generator, the latter alone (`load`), a peer
+//! (`peer`), the step between harness and peer (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
 //! product, and nothing here fails because a figure is bad: timings inform, tests judge.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -35,6 +35,7 @@ mod iperf;
 mod isolation;
 mod lines;
 mod load;
+mod load_apart;
 mod memory;
 mod pair;
 mod peers;
@@ -44,6 +45,7 @@ mod senders;
 mod sendfile;
 mod server;
 mod shortage;
+mod standing;
 mod start;
 mod statistics;
 mod tables;
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Some("peer") => peer(&words[1..]),
         Some("tables") => tables::run(&words[1..]),
         Some("pairs") => pairs(&words[1..]),
+        Some("load") => load_apart::run_inside(&words[1..]),
         Some("beside") => beside::run_inside(&words[1..]),
         Some("-h" | "--help" | "help") => {
             help();

@@ -50,8 +50,8 @@ impl Senders {
         Ok(Senders { epoll, senders, pattern, events: Vec::with_capacity(EVENTS) })
     }
 
-    /// Keeps every socket busy for `duration`; a message of the answer is a datagram that came
-    /// back.
+    /// Keeps every socket busy for `duration`, and waits a little for what is then under way; a
+    /// message of the answer is a datagram that came back.
     ///
     /// # Errors
     ///
@@ -62,12 +62,7 @@ impl Senders {
         let (mut messages, mut last, mut looked) = (0, start, start);
         self.senders.iter_mut().try_for_each(|sender| sender.send(&self.pattern))?;
         while start.elapsed() < duration {
-            self.events.clear();
-            let events = rustix::buffer::spare_capacity(&mut self.events);
-            match epoll::wait(&self.epoll, events, Some(&LOST_AFTER)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.wait()?;
             for event in &self.events {
                 let sender = &mut self.senders[event.data.u64() as usize];
                 messages += sender.receive(&self.pattern)?;
@@ -85,7 +80,26 @@ impl Senders {
                 }
             }
         }
+        while self.senders.iter().any(|sender| !sender.under_way.is_empty()) {
+            self.wait()?;
+            for event in &self.events {
+                messages += self.senders[event.data.u64() as usize].receive(&self.pattern)?;
+            }
+            if self.events.is_empty() {
+                self.senders.iter_mut().for_each(Sender::forget);
+            }
+        }
         Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() })
+    }
+
+    /// Waits for events, but not for what is lost; there may be none.
+    fn wait(&mut self) -> io::Result<()> {
+        self.events.clear();
+        let events = rustix::buffer::spare_capacity(&mut self.events);
+        match epoll::wait(&self.epoll, events, Some(&LOST_AFTER)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -133,11 +147,16 @@ impl Sender {
     /// Begins anew if nothing has come since this was asked last.
     fn give_up(&mut self, pattern: &[u8]) -> io::Result<()> {
         if !std::mem::take(&mut self.answered) {
-            self.under_way.clear();
-            self.oldest = self.next;
+            self.forget();
             self.send(pattern)?;
         }
         Ok(())
+    }
+
+    /// What is under way is taken for lost.
+    fn forget(&mut self) {
+        self.under_way.clear();
+        self.oldest = self.next;
     }
 }
 

@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,9 @@ impl Server {
         conditions: Conditions,
         folder: &Path,
     ) -> io::Result<Server> {
-        let (port_file, log) = (folder.join("port"), folder.join("log"));
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let log = format!("log-{}", NUMBER.fetch_add(1, Relaxed));
+        let (port_file, log) = (folder.join("port"), folder.join(log));
         drop(fs::remove_file(&port_file));
         let mut command = command(program, conditions, &port_file)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log)?);
@@ -88,6 +91,7 @@ impl Drop for Server {
         }
         drop(self.child.kill());
         drop(self.child.wait());
+        drop(fs::remove_file(&self.log));
     }
 }
 

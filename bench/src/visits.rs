@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Visits {
     epoll: OwnedFd,
     port: u16,
-    visits: Vec<Visit>,
+    /// Each until it is over.
+    visits: Vec<Option<Visit>>,
     /// How many have been made.
     made: usize,
     pattern: Vec<u8>,
@@ -57,26 +58,21 @@ impl Visits {
     /// Sends in `visitors` visitors with messages of `message_bytes` bytes, which must fit into
     /// the buffer of a fresh socket.
     pub(crate) fn begin(port: u16, visitors: usize, message_bytes: usize) -> io::Result<Visits> {
-        let mut visits = Visits {
+        Ok(Visits {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             port,
-            visits: Vec::with_capacity(visitors),
+            visits: (0..visitors).map(|_| None).collect(),
             made: 0,
             pattern: pattern(message_bytes + WINDOWS),
             // One byte more than the answer, so that an answer too long is seen.
             buffer: vec![0; message_bytes + 1],
             events: Vec::with_capacity(EVENTS),
             message_bytes,
-        };
-        for index in 0..visitors {
-            let visit = visits.visit(index)?;
-            visits.visits.push(visit);
-        }
-        Ok(visits)
+        })
     }
 
-    /// Keeps the visitors coming for `duration`; a message in the answer is a whole visit. Visits
-    /// under way at the end go on in the next call.
+    /// Keeps the visitors coming for `duration`, and waits for those that are then inside; a message
+    /// in the answer is a whole visit.
     ///
     /// # Errors
     ///
@@ -85,20 +81,23 @@ impl Visits {
     /// whatever a connect fails with.
     pub(crate) fn run(&mut self, duration: Duration) -> io::Result<Done> {
         let (start, cpu) = (Instant::now(), thread_cpu());
-        let mut messages = 0;
-        let mut elapsed = start.elapsed();
-        while elapsed < duration {
+        let (mut messages, mut inside) = (0, self.visits.len());
+        for index in 0..inside {
+            self.visits[index] = Some(self.visit(index)?);
+        }
+        while inside > 0 {
             wait(&self.epoll, &mut self.events)?;
+            let again = start.elapsed() < duration;
             for at in 0..self.events.len() {
                 let index = self.events[at].data.u64() as usize;
                 if self.go_on(index)? {
                     messages += 1;
-                    self.visits[index] = self.visit(index)?;
+                    inside -= usize::from(!again);
+                    self.visits[index] = if again { Some(self.visit(index)?) } else { None };
                 }
             }
-            elapsed = start.elapsed();
         }
-        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
+        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() })
     }
 
     /// Begins the next visit, in place `index` of the list.
@@ -118,7 +117,7 @@ impl Visits {
 
     /// Does what can be done for a visit now; true when it is over.
     fn go_on(&mut self, index: usize) -> io::Result<bool> {
-        let visit = &mut self.visits[index];
+        let Some(visit) = &mut self.visits[index] else { return Ok(false) };
         if !visit.sent {
             visit.send(&self.pattern[visit.window..visit.window + self.message_bytes])?;
             if visit.sent {

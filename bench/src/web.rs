@@ -1,14 +1,14 @@
 //! The web cell: how many files a second of the server's CPU serves, beside nginx.
 //!
 //! Connections that stay, one request under way on each, files of a byte pattern in the page cache.
-//! A slice is a fresh server, fresh connections and a warm-up, as in the echo cell; `beside.rs`
-//! says what is compared.
+//! Servers stand and take turns, as in the echo cell; `beside.rs` says what is compared.
 
 use crate::arguments::Arguments;
 use crate::beside::{self, Cell};
 use crate::isolation::Isolation;
 use crate::load::pattern;
 use crate::report::{Report, object};
+use crate::standing::{Standing, TURN};
 use crate::web_load::WebLoad;
 use crate::web_nginx;
 use serde_json::json;
@@ -38,20 +38,14 @@ pub(crate) fn run(
             what: format!("files of {bytes} bytes, {CONNECTIONS} connections that stay"),
             place: object(json!({ "file_bytes": bytes, "connections": CONNECTIONS })),
             bar: 1.0,
+            turn: TURN,
         };
         let path = format!("/{name}");
-        all &= beside::run(&cell, contestants, arguments, report, |program, report| {
-            beside::slice(
-                program,
-                isolation,
-                report.folder(),
-                |port| {
-                    let mut load = WebLoad::connect(port, CONNECTIONS, &path, content.clone())?;
-                    load.run(arguments.warm_up)?;
-                    Ok(load)
-                },
-                |load| load.run(arguments.slice),
-            )
+        all &= beside::run(&cell, contestants, arguments, report, |program, folder, turn| {
+            Standing::begin(program, (isolation, arguments), (folder, turn), |port| {
+                let mut load = WebLoad::connect(port, CONNECTIONS, &path, content.clone())?;
+                Ok(move |time| load.run(time))
+            })
         })?;
     }
     Ok(all)

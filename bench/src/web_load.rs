@@ -59,22 +59,18 @@ impl WebLoad {
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: switchboard-bench\r\n\
              Accept: */*\r\n\r\n"
         );
-        let mut load = WebLoad {
+        Ok(WebLoad {
             epoll,
             connections: open,
             request: request.into_bytes(),
             file,
             buffer: vec![0; BUFFER_BYTES],
             events: Vec::with_capacity(EVENTS),
-        };
-        for index in 0..connections {
-            load.ask(index)?;
-        }
-        Ok(load)
+        })
     }
 
-    /// Keeps every connection busy for `duration`; a message is an answer. What is under way at the
-    /// end is counted by the next call.
+    /// Keeps every connection busy for `duration`, and waits for what is then under way; a message
+    /// is an answer.
     ///
     /// # Errors
     ///
@@ -82,20 +78,23 @@ impl WebLoad {
     /// `TimedOut` when nothing comes for five seconds.
     pub(crate) fn run(&mut self, duration: Duration) -> io::Result<Done> {
         let (start, cpu) = (Instant::now(), thread_cpu());
-        let mut messages = 0;
-        let mut elapsed = start.elapsed();
-        while elapsed < duration {
+        let (mut messages, mut under_way) = (0, self.connections.len());
+        (0..under_way).try_for_each(|index| self.ask(index))?;
+        while under_way > 0 {
             wait(&self.epoll, &mut self.events)?;
+            let again = start.elapsed() < duration;
             for at in 0..self.events.len() {
                 let index = self.events[at].data.u64() as usize;
                 if self.receive(index)? {
                     messages += 1;
-                    self.ask(index)?;
+                    match again {
+                        true => self.ask(index)?,
+                        false => under_way -= 1,
+                    }
                 }
             }
-            elapsed = start.elapsed();
         }
-        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
+        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed: start.elapsed() })
     }
 
     fn ask(&mut self, index: usize) -> io::Result<()> {

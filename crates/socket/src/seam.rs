@@ -115,9 +115,10 @@ pub trait Driver {
 /// The memory of one receive, see [`recv_lent`].
 pub type Buffer = Box<[u8; BUFFER_BYTES]>;
 
-/// Bytes of a [`Buffer`]: what most messages fit into, and enough for the system calls of a bulk
-/// transfer not to matter.
-pub const BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes of a [`Buffer`]: what most messages fit into with room to spare, and enough for the system
+/// calls of a bulk transfer not to matter. A receive that fills its buffer has to be followed by
+/// another that may find nothing, so this is more than the 16 KiB in which many programs write.
+pub const BUFFER_BYTES: usize = 32 * 1024;
 
 /// For how long a caller wants to be kept waiting in [`recv_lent`], beside its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

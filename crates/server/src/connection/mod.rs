@@ -1,6 +1,6 @@
 //! The handler's end of a connection: buffered reading and writing, with the guards' clocks.
 //!
-//! * **Reading** comes from a buffer of 16 KiB that is lent by the worker while there is something
+//! * **Reading** comes from a buffer of 32 KiB that is lent by the worker while there is something
 //!   in it (`buffers.rs`); a large read with an empty buffer goes straight to the caller's memory.
 //! * **Writing** goes into a buffer of 8 KiB that is sent when it is full, when it is flushed, when
 //!   the handler is done, and **before a read would wait**. So `write; write; read` is one send,
