@@ -6,9 +6,9 @@
 //! ```
 //! A message to a thousand connections is thus a thousand references, and the sends are made when
 //! the handlers of this turn have said all they have to say: what several of them said to one
-//! connection leaves in one call, and nobody is woken for it. On a ring those to many connections are
-//! made in one call, too, see `connection/handed.rs`. Only where a peer does not keep up a coroutine
-//! of its own is made, which waits, see [`Sending`].
+//! connection leaves in one call, and nobody is woken for it. On a ring the sends to many are made
+//! in one call, too, see `connection/handed.rs`. Only where a peer does not keep up a coroutine of
+//! its own is made, which waits, see [`Sending`].
 //!
 //! What it deliberately does not do: hold messages. Those are in the queues, in order and bounded.
 
