@@ -6,8 +6,9 @@
 //! ```
 //! A message to a thousand connections is thus a thousand references, and the sends are made when
 //! the handlers of this turn have said all they have to say: what several of them said to one
-//! connection leaves in one call, and nobody is woken for it. Only where a peer does not keep up a
-//! coroutine of its own is made, which waits, see [`Sending`].
+//! connection leaves in one call, and nobody is woken for it. On a ring the sends to many are made
+//! in one call, too, see `connection/handed.rs`. Only where a peer does not keep up a coroutine of
+//! its own is made, which waits, see [`Sending`].
 //!
 //! What it deliberately does not do: hold messages. Those are in the queues, in order and bounded.
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use coroutine::{Builder, Remote, in_coroutine, yield_now};
 
 use crate::atomic::Lock;
-use crate::connection::Sending;
+use crate::connection::{Sending, at_once, see_to_each};
 
 /// See the head of this file.
 pub(crate) struct Outbox {
@@ -33,10 +34,6 @@ struct State {
     /// The worker has ended.
     closed: bool,
 }
-
-/// How many connections are seen to before others get their turn: what a coroutine may do on
-/// sockets in one.
-const TURN: usize = 64;
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Outbox>>> = const { RefCell::new(None) };
@@ -88,7 +85,7 @@ impl Outbox {
     /// Sees to what is listed, until nothing is.
     fn attend(&self) {
         let mut buffer = Vec::new();
-        let mut seen_to = 0_usize;
+        let (mut seen_to, turn) = (0, at_once());
         loop {
             let mut state = self.state.lock();
             let listed = std::mem::take(&mut state.listed);
@@ -97,10 +94,15 @@ impl Outbox {
             if listed.is_empty() {
                 return;
             }
-            for sending in listed {
-                sending.see_to(&mut buffer);
-                seen_to += 1;
-                if seen_to.is_multiple_of(TURN) {
+            let mut listed = listed.into_iter();
+            while listed.len() > 0 {
+                let some = &listed.as_slice()[..turn.min(listed.len())];
+                see_to_each(some, &mut buffer);
+                let count = some.len();
+                listed.by_ref().take(count).for_each(drop);
+                seen_to += count;
+                if seen_to >= turn {
+                    seen_to = 0;
                     yield_now();
                 }
             }

@@ -28,7 +28,7 @@ mod converse;
 mod epoll;
 mod perform;
 mod registration;
-mod uring;
+pub(crate) mod uring;
 mod waiters;
 
 use std::io;

@@ -19,6 +19,7 @@ mod beside;
 mod buffers;
 mod clocks;
 mod converse;
+mod handed;
 mod parking;
 mod queue;
 mod receive;
@@ -48,6 +49,7 @@ use converse::Pace;
 use parking::Parking;
 use sending::Held;
 
+pub(crate) use handed::{at_once, see_to_each};
 pub(crate) use sending::Sending;
 
 pub use answer::Answer;

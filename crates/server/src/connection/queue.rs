@@ -41,6 +41,8 @@ pub(super) struct Queue {
     pub(super) listed: bool,
     /// Somebody sends and may wait; whoever does sees to the queue afterwards.
     pub(super) taken: bool,
+    /// Taken by its outbox, which does not wait.
+    pub(super) handed: bool,
     /// Nothing is taken any more.
     pub(super) closed: bool,
     /// The messages behind the first.
@@ -77,6 +79,7 @@ impl Queue {
             sent: 0,
             listed: false,
             taken: false,
+            handed: false,
             closed: false,
             more: VecDeque::new(),
             failure: None,
@@ -108,15 +111,22 @@ impl Queue {
         }
     }
 
-    /// What is to be sent next: one message, or several in `buffer` unless each is to be sent
-    /// `apart`. `None`: nothing is queued.
-    pub(super) fn next(&self, buffer: &mut Vec<u8>, apart: bool) -> Option<Piece> {
+    /// The first message, from the byte where it is to go on, unless others are sent with it.
+    #[inline]
+    pub(super) fn first_alone(&self, apart: bool) -> Option<(Arc<[u8]>, usize)> {
         let first = self.first.as_ref()?;
         let rest = first.len() - self.begun;
         let follows = self.more.front().is_some_and(|next| rest + next.len() <= PIECE_BYTES);
-        if apart || !follows {
-            return Some(Piece::One(Arc::clone(first), self.begun));
+        (apart || !follows).then(|| (Arc::clone(first), self.begun))
+    }
+
+    /// What is to be sent next: one message, or several in `buffer` unless each is to be sent
+    /// `apart`. `None`: nothing is queued.
+    pub(super) fn next(&self, buffer: &mut Vec<u8>, apart: bool) -> Option<Piece> {
+        if let Some((first, from)) = self.first_alone(apart) {
+            return Some(Piece::One(first, from));
         }
+        let first = self.first.as_ref()?;
         buffer.clear();
         buffer.extend_from_slice(&first[self.begun..]);
         let fits = self.more.iter().take_while(|message| {
@@ -166,7 +176,7 @@ impl Queue {
 
     /// Throws away what is left, and takes nothing more.
     pub(super) fn close(&mut self) {
-        self.closed = true;
+        (self.closed, self.handed) = (true, false);
         (self.link, self.first, self.more) = (None, None, VecDeque::new());
         (self.bytes, self.begun) = (0, 0);
     }
@@ -189,18 +199,35 @@ impl Queue {
                 self.close();
                 break;
             };
-            match try_send(socket.as_fd(), bytes) {
-                Ok(sent) => {
-                    self.sent += sent as u64;
-                    if sent < bytes.len() {
-                        self.advance(sent);
-                        return false;
-                    }
-                    self.remove(messages);
+            if !self.note(try_send(socket.as_fd(), bytes), bytes.len(), messages) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Notes what came of an attempt to send so many bytes, of so many messages; false when the
+    /// socket is full. A failure closes the queue.
+    #[inline]
+    pub(super) fn note(
+        &mut self,
+        answer: io::Result<usize>,
+        bytes: usize,
+        messages: usize,
+    ) -> bool {
+        match answer {
+            Ok(sent) => {
+                self.sent += sent as u64;
+                if sent < bytes {
+                    self.advance(sent);
+                    return false;
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Err(error) => {
+                self.remove(messages);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => {
+                if let Some(socket) = self.link.as_ref().and_then(|link| link.socket.as_ref()) {
                     drop(socket.shutdown(Shutdown::Both));
                     self.fail(error);
                 }

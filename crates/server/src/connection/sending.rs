@@ -28,11 +28,11 @@ pub(crate) struct Sending {
     queue: StdMutex<Queue>,
     limit_queue: usize,
     /// Each message is one of the socket's, too.
-    apart: bool,
+    pub(super) apart: bool,
     /// Who sees to the queue; `None` where there are no workers: whoever posts.
     outbox: Option<Arc<Outbox>>,
     /// Whose turn it is to send and wait. It parks coroutines instead of blocking workers.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
     deadline: Deadline,
     /// What its carrier is called.
     name: String,
@@ -106,9 +106,12 @@ impl Sending {
             return false;
         }
         let has_room = |queue: &Queue| queue.has_room(message.len(), self.limit_queue);
-        if !has_room(&queue) && !queue.taken {
+        if !has_room(&queue) {
             // Perhaps only nobody has come to look at it yet.
-            queue.send_now(&mut Vec::new(), self.apart);
+            queue = self.after_outbox(queue);
+            if !queue.taken {
+                queue.send_now(&mut Vec::new(), self.apart);
+            }
         }
         if queue.closed {
             return false;
@@ -139,12 +142,18 @@ impl Sending {
     }
 
     /// Sees to the queue, which is listed.
-    pub(crate) fn see_to(self: &Arc<Self>, buffer: &mut Vec<u8>) {
+    pub(super) fn see_to(self: &Arc<Self>, buffer: &mut Vec<u8>) {
         self.look(self.queue(), buffer);
     }
 
-    fn look(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, buffer: &mut Vec<u8>) {
-        if queue.taken || queue.send_now(buffer, self.apart) {
+    pub(super) fn look(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, buffer: &mut Vec<u8>) {
+        let done = queue.taken || queue.send_now(buffer, self.apart);
+        self.looked(queue, done);
+    }
+
+    /// After a look, which was all there is to be done, or has found the socket full.
+    pub(super) fn looked(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, done: bool) {
+        if done {
             queue.listed = false;
             return;
         }
@@ -212,9 +221,15 @@ impl Sending {
         self.queue().sent
     }
 
+    /// Words from here and there of it, for whoever wants it in the caches.
+    #[inline]
+    pub(super) fn extent(&self) -> usize {
+        self.limit_queue.wrapping_add(self.name.len())
+    }
+
     /// Nothing that panics runs under this lock.
     #[inline]
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,6 +19,7 @@ on_every! {
         who_does_not_read_is_cut_off
         who_reads_too_slowly_is_timed_out
         everybody_hears_everything
+        one_who_does_not_read_costs_the_others_nothing
     }
 }
 
@@ -259,6 +260,51 @@ fn everybody_hears_everything(cell: Cell) {
             assert_eq!(String::from_utf8_lossy(&word), format!("{number:04}"));
         }
     }
+    server.stop().unwrap();
+}
+
+/// One of many reads nothing, until it is cut off, and others go while messages are on their way.
+fn one_who_does_not_read_costs_the_others_nothing(cell: Cell) {
+    // As above.
+    if cell.is_serial() || cell.engine == Engine::Processes {
+        return;
+    }
+    let members = Members::default();
+    let theirs = Arc::clone(&members);
+    let service = move |connection: &mut Connection| -> io::Result<()> {
+        theirs.lock().unwrap().push(connection.writer()?);
+        let mut bytes = [0; BYTES];
+        while connection.next_request()? {
+            connection.read_exact(&mut bytes)?;
+            say(&theirs, &bytes);
+        }
+        Ok(())
+    };
+    let server = cell.serve_by(cell.guarded(Guards::default()), service);
+    let deaf = joined(&server, &members);
+    let mut clients: Vec<_> = (0..8).map(|_| joined(&server, &members)).collect();
+    let (mut bytes, mut number) = ([0; BYTES], 0_usize);
+    while !server.told("OverLimit(\"queue\")") {
+        // From a handler and from a thread of nobody's.
+        match number % 3 {
+            0 => say(&members, &message(number)),
+            _ => clients[number % 8].send_all(&message(number)).unwrap(),
+        }
+        let leaves = number < 200 && number % 20 == 5;
+        if leaves {
+            // Not the one who has just spoken.
+            drop(clients.swap_remove((number + 1) % 8));
+        }
+        for client in &clients {
+            client.recv_exact(&mut bytes).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == number as u8), "message {number}");
+        }
+        if leaves {
+            clients.push(joined(&server, &members));
+        }
+        number += 1;
+    }
+    drop(deaf);
     server.stop().unwrap();
 }
 

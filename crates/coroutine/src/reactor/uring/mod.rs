@@ -26,6 +26,7 @@
 //! | `perform.rs` | a coroutine's operation, from the handing over to its end |
 //! | `messages.rs` | receive and send |
 //! | `converse.rs` | both at once: an answer and the wait for what comes next |
+//! | `together.rs` | many sends of one caller's |
 //! | `probe.rs` | whether a ring does here what it says |
 //! | `process_mark.rs` | a forked child leaves its parent's ring alone |
 //!
@@ -44,6 +45,7 @@ mod process_mark;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::cell::Cell;
 use std::io;
@@ -57,6 +59,7 @@ use socket::seam::Target;
 use self::buffers::Shelf;
 use self::operations::{Kind, Operations, Outcome, Ticket, Waiter, mark, mark_of, read_mark};
 use self::ring::{Completion, Ring};
+use self::together::Together;
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
@@ -69,6 +72,7 @@ pub(crate) struct Uring {
     /// Buffers for receives into lent memory, where the kernel takes them. Goes after the ring.
     shelf: Option<Shelf>,
     operations: Operations,
+    together: Together,
     bell: RawFd,
     /// Whether the poll of the bell is under way.
     hears: Cell<bool>,
@@ -89,6 +93,7 @@ impl Uring {
             shelf: Shelf::new(&ring).ok(),
             ring,
             operations: Operations::default(),
+            together: Together::default(),
             bell: bell.as_raw_fd(),
             hears: Cell::new(false),
             woken: Cell::new(0),
@@ -208,6 +213,7 @@ impl Uring {
                 let waiter = self.operations.complete(ticket, outcome);
                 return waiter.map(wake).map_or(0, |()| 1);
             }
+            Kind::Together => self.together.note(ticket.place, outcome.result),
             // A poll that goes on says so; one that does not is begun again.
             Kind::Bell if !io_uring::cqueue::more(outcome.flags) => self.hears.set(false),
             _ => {}

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Cancel = 2,
     /// The worker's bell.
     Bell = 3,
+    /// A send that was handed over with others, whose number is the place.
+    Together = 6,
 }
 
 /// How an operation ended.
@@ -96,6 +98,11 @@ pub(super) fn mark_of(kind: Kind) -> u64 {
     (kind as u64) << 60
 }
 
+/// The mark of what has a number of its own for a place.
+pub(super) fn mark_at(kind: Kind, place: u32) -> u64 {
+    mark_of(kind) | u64::from(place)
+}
+
 /// What a mark says, if it is one.
 #[inline]
 pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
@@ -105,6 +112,7 @@ pub(super) fn read_mark(word: u64) -> Option<(Kind, Ticket)> {
         1 => Kind::Listed,
         2 => Kind::Cancel,
         3 => Kind::Bell,
+        6 => Kind::Together,
         _ => return None,
     };
     let ticket = Ticket { place: word as u32, generation: (word >> 32) as u32 & GENERATION };
@@ -278,6 +286,8 @@ mod tests {
     use super::*;
     use crate::slot::Slot;
 
+    const KINDS: [Kind; 6] =
+        [Kind::Own, Kind::Sent, Kind::Listed, Kind::Cancel, Kind::Bell, Kind::Together];
     const OUTCOME: Outcome = Outcome { result: 7, flags: 0 };
 
     #[expect(unsafe_code, reason = "a slot outside a scheduler")]
@@ -293,7 +303,7 @@ mod tests {
             Ticket { place: u32::MAX, generation: GENERATION },
             Ticket { place: 5, generation: 1 << 20 },
         ] {
-            for kind in [Kind::Own, Kind::Sent, Kind::Listed, Kind::Cancel, Kind::Bell] {
+            for kind in KINDS {
                 assert_eq!(read_mark(mark(kind, ticket)), Some((kind, ticket)));
             }
         }

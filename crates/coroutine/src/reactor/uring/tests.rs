@@ -82,6 +82,33 @@ fn completions_that_overflow_all_arrive() {
     });
 }
 
+/// More than the one queue holds, and more than the other, with receives that complete meanwhile.
+#[test]
+fn sends_together_go_through_full_queues() {
+    on_tiny_ring(Duration::from_secs(60), || {
+        let (near, far): (Vec<_>, Vec<_>) = (0..300).map(|_| pair()).unzip();
+        let readers: Vec<_> = far
+            .into_iter()
+            .map(|far| {
+                spawn(move || {
+                    let mut heard = [0; 20];
+                    far.recv_exact(&mut heard).unwrap();
+                    heard
+                })
+            })
+            .collect();
+        yield_now();
+        let said: Vec<_> = (0..20).collect();
+        for byte in said.chunks(1) {
+            let sends: Vec<_> = near.iter().map(|near| (near.as_fd(), byte)).collect();
+            let answers = crate::send_each(&sends);
+            assert_eq!(answers.len(), sends.len());
+            assert!(answers.into_iter().all(|sent| sent.is_ok_and(|count| count == 1)));
+        }
+        readers.into_iter().for_each(|reader| assert_eq!(reader.join().unwrap()[..], said));
+    });
+}
+
 #[test]
 fn a_crowd_is_cancelled_and_unwound_through_full_queues() {
     for grace in [Duration::ZERO, Duration::from_secs(60)] {
