@@ -68,6 +68,7 @@ mod roster;
 mod scheduler;
 mod settings;
 mod slot;
+mod slots;
 mod stack;
 mod suspend;
 pub mod sync;
