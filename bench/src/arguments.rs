@@ -220,7 +220,7 @@ switchboard-bench: the product beside its peers, on this machine
   flood      99th percentile of 64 connections, alone and beside one that floods
   fan-out    CPU per delivery of a message to each of 1000 connections
   datagrams  CPU per datagram answered, 64 senders
-  memory     bytes for each idle connection, before and after it has said something
+  memory     bytes for each idle connection: silent, after a message, idle for seconds
   start      from start to first answered byte
   shortage   64 descriptors, 200 clients: CPU burnt, time to recover
   pair       instructions that our send and recv add to the system calls

@@ -46,6 +46,18 @@ impl<C> Entry<C> {
     }
 }
 
+impl<C> Entry<C> {
+    /// Starts it; `None` if that fails, or something has before.
+    fn begun<T>(
+        &mut self,
+        report: &Report,
+        mut begin: impl FnMut(&C, &Report) -> io::Result<T>,
+    ) -> Option<T> {
+        let begun = self.failure.is_none().then(|| begin(&self.contestant, report))?;
+        begun.map_err(|error| self.failure = Some(error.to_string())).ok()
+    }
+}
+
 /// The entries for these contestants, of which the first is the reference.
 pub(crate) fn entries<C: Clone>(
     contestants: impl IntoIterator<Item = (impl Into<String>, C)>,
@@ -110,18 +122,10 @@ pub(crate) fn run_in_turns<C, T, S>(
     let mut standing: Vec<Option<T>> = Vec::new();
     for block in 0..count {
         if block % turns == 0 {
+            // First an end, then a beginning.
             standing.clear();
-            for entry in entries.iter_mut() {
-                progress(&format!("block {} of {count}: {} starts", block + 1, entry.name));
-                let begun = entry.failure.is_none().then(|| begin(&entry.contestant, report));
-                standing.push(match begun.transpose() {
-                    Ok(begun) => begun,
-                    Err(error) => {
-                        entry.failure = Some(error.to_string());
-                        None
-                    }
-                });
-            }
+            progress(&format!("block {} of {count}: all start", block + 1));
+            standing.extend(entries.iter_mut().map(|entry| entry.begun(report, &mut begin)));
         }
         let (mut samples, mut spare) = (none(entries), none(entries));
         for at in order(entries.len(), block) {

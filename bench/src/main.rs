@@ -5,8 +5,9 @@
 //! `blocks.rs` and `statistics.rs`. The method in words is in README.md.
 //!
 //! This program is five: the harness with its load generator, the latter alone (`load`), a peer
-//! (`peer`), the step between harness and peer (`launch`), and what callgrind counts (`pairs`). Nothing here is a dependency of the
-//! product, and nothing here fails because a figure is bad: timings inform, tests judge.
+//! (`peer`), the step between harness and peer (`launch`), and what callgrind counts (`pairs`).
+//! Nothing here is a dependency of the product, and nothing here fails because a figure is bad:
+//! timings inform, tests judge.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

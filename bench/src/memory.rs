@@ -1,8 +1,9 @@
 //! The memory cell: what does a connection cost that says nothing?
 //!
 //! A fresh server is read when it listens, when it holds all connections and none has said
-//! anything, and when each has had one message of 64 bytes back; the differences, divided by the
-//! connections, are the figures. A connection counts as held when the server has a descriptor for
+//! anything, when each has had one message of 64 bytes back, and when all have been idle for some
+//! seconds after that, the same for every contestant; the differences, divided by the connections,
+//! are the figures. A connection counts as held when the server has a descriptor for
 //! it, not when the kernel has it in a queue, and every one must answer.
 //!
 //! Of the server's processes it takes what they touched (Rss), the same with shared pages divided
@@ -53,8 +54,9 @@ fn run(
     println!(
         "\nmemory: bytes for each of {connections} connections that are idle: in silence, and"
     );
-    println!("after {MESSAGE_BYTES} bytes each; page tables included; kernel: of both ends, noisy");
-    let heads = ["Rss", "Pss", "Rss after", "Pss after", "kernel"];
+    println!("after {MESSAGE_BYTES} bytes each, at once and {IDLE:?} later; page tables included;");
+    println!("kernel: of both ends, noisy");
+    let heads = ["Rss", "Rss after", "Pss after", "Rss idle", "Pss idle", "kernel"];
     row("contestant", &heads, "");
     let place = object(json!({ "connections": connections, "message_bytes": MESSAGE_BYTES }));
     if let Err(why) = descriptors_for(connections) {
@@ -91,6 +93,7 @@ fn run(
 struct Outcome {
     silent: Use,
     after: Use,
+    idle: Use,
 }
 
 /// Bytes in use; of several processes the sum.
@@ -128,13 +131,15 @@ fn measured(
     let silent = settled(server.pid())?;
     load.round().map_err(said)?;
     let after = settled(server.pid())?;
+    thread::sleep(IDLE);
+    let idle = settled(server.pid())?;
     let each = |now: Use| Use {
         rss: (now.rss - before.rss) / connections as f64,
         pss: (now.pss - before.pss) / connections as f64,
         page_tables: (now.page_tables - before.page_tables) / connections as f64,
         kernel: (now.kernel - before.kernel) / connections as f64,
     };
-    let outcome = Outcome { silent: each(silent), after: each(after) };
+    let outcome = Outcome { silent: each(silent), after: each(after), idle: each(idle) };
     // Nobody was dropped meanwhile.
     load.round().map_err(said)?;
     Ok(outcome)
@@ -156,12 +161,14 @@ fn summarize(
         kernel: middle(|u| u.kernel, of),
     };
     let (silent, after) = (medians(|o| &o.silent), medians(|o| &o.after));
+    let idle = medians(|o| &o.idle);
     let figures = [
         silent.rss + silent.page_tables,
-        silent.pss + silent.page_tables,
         after.rss + after.page_tables,
         after.pss + after.page_tables,
-        after.kernel,
+        idle.rss + idle.page_tables,
+        idle.pss + idle.page_tables,
+        idle.kernel,
     ];
     let answered = format!("all {connections} answered twice");
     row(name, &figures.map(|bytes| format!("{bytes:.0}")), &answered);
@@ -171,11 +178,13 @@ fn summarize(
             "machine_kernel_bytes": used.kernel,
         })
     };
-    let each: Vec<_> = outcomes.iter().map(|o| json!([json(&o.silent), json(&o.after)])).collect();
+    let each = outcomes.iter().map(|o| json!([json(&o.silent), json(&o.after), json(&o.idle)]));
+    let each: Vec<_> = each.collect();
     report.json(&json!({
         "v": 1, "t": "memory", "contestant": name, "connections": connections,
         "message_bytes": MESSAGE_BYTES, "measures": outcomes.len(),
         "per_connection_silent": json(&silent), "per_connection_after_a_message": json(&after),
+        "per_connection_idle_for_seconds": json(&idle), "idle_seconds": IDLE.as_secs(),
         "each_measure": each,
     }))
 }
@@ -237,6 +246,9 @@ fn sockets(pid: u32) -> io::Result<HashSet<String>> {
 
 const MESSAGE_BYTES: usize = 64;
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
+/// For servers that give back memory when they have nothing to do: every one known does within two
+/// or three seconds, or not at all.
+const IDLE: Duration = Duration::from_secs(5);
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 

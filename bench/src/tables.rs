@@ -74,6 +74,10 @@ const MEMORY: &[Column] = &[
         head: "after a message, Pss",
         show: Show::Bytes("per_connection_after_a_message", "pss_bytes"),
     },
+    Column {
+        head: "idle for seconds, Rss",
+        show: Show::Bytes("per_connection_idle_for_seconds", "rss_bytes"),
+    },
 ];
 
 /// `tables --from FILE [--into DOCUMENT]`, the words after `tables`.
@@ -250,6 +254,6 @@ mod tests {
         let row = "| a | 1.23 | – | 1000 | – | 1.000 [0.900, 1.100] | – | load at its limit |";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("Without figures: b (not installed)."), "{text}");
-        assert!(text.contains("| c | – | 108 | 68 |  |"), "{text}");
+        assert!(text.contains("| c | – | 108 | 68 | – |  |"), "{text}");
     }
 }

@@ -71,8 +71,8 @@ impl Visits {
         })
     }
 
-    /// Keeps the visitors coming for `duration`, and waits for those that are then inside; a message
-    /// in the answer is a whole visit.
+    /// Keeps the visitors coming for `duration`, and waits for those that are then inside; a
+    /// message in the answer is a whole visit.
     ///
     /// # Errors
     ///

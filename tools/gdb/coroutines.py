@@ -22,12 +22,14 @@ import struct
 import gdb
 import gdb.unwinder
 
-VERSION = 1
+VERSION = 2
 WORD = 8
 STATES = {1: "ready", 2: "running", 3: "suspended", 4: "abandoned"}
 # The frame below the function of a coroutine: beyond it lies the worker that resumed it last.
 ROOT = "stack_init_trampoline"
 MOST_FRAMES = 200
+MOST_OF_A_NAME = 240
+PAGE = 4096
 
 
 def read(address, length):
@@ -42,8 +44,7 @@ class Root:
     """The layouts, and the first worker."""
 
     FIELDS = (
-        "version chunk slot_bytes slot_state slot_id slot_fiber fiber_bytes "
-        "name_bytes name_text name_length workers"
+        "version chunk slot_bytes slot_state slot_id slot_fiber fiber_bytes workers"
     ).split()
 
     def __init__(self):
@@ -59,35 +60,40 @@ class Root:
     def each_worker(self):
         at = self.workers
         while at:
-            at, thread, stack_bytes, tables, count = words(at, 5)
-            yield thread, stack_bytes, words(tables, 2 * count)
+            at, thread, stack_bytes, stride, tables, count = words(at, 6)
+            yield thread, stack_bytes, stride, words(tables, count)
 
-    def each_coroutine(self, stack_bytes, tables):
-        for slots, names in zip(tables[::2], tables[1::2]):
-            for index in range(self.chunk if slots else 0):
-                slot = read(slots + index * self.slot_bytes, self.slot_bytes)
+    def each_coroutine(self, stack_bytes, stride, tables):
+        """Slot and name stand at the top of the stack: crates/coroutine/src/stack/head.rs."""
+        for start in tables:
+            for index in range(self.chunk if start else 0):
+                slot_at = start + (index + 1) * stride - self.slot_bytes
+                try:
+                    slot = read(slot_at, self.slot_bytes)
+                except gdb.MemoryError:
+                    continue  # Never touched, and so not in a core file.
                 state = STATES.get(slot[self.slot_state])
                 if state is None:
                     continue
                 identity = struct.unpack_from("<Q", slot, self.slot_id)[0]
-                name = self.name(names + index * self.name_bytes) if names else ""
                 fiber = struct.unpack_from(f"<{self.fiber_bytes // WORD}Q", slot, self.slot_fiber)
-                yield identity, name, state, Stack(fiber, stack_bytes)
+                stack = Stack(fiber, stack_bytes)
+                yield identity, self.name(slot_at), state, stack
 
-    def name(self, address):
-        text, length = (words(address + at, 1)[0] for at in (self.name_text, self.name_length))
-        try:
-            return read(text, min(length, 4096)).decode("utf-8", "replace") if length else ""
-        except gdb.MemoryError:
-            return "?"
+    def name(self, above):
+        length = min(words(above - WORD, 1)[0], MOST_OF_A_NAME)
+        return read(above - WORD - length, length).decode("utf-8", "replace")
 
 
 class Stack:
     """A coroutine's stack, found among the words of its fiber: both ends, and where it stands."""
 
     def __init__(self, fiber, stack_bytes):
-        self.base = next((w for w in fiber if w % 4096 == 0 and w - stack_bytes in fiber), 0)
-        self.limit = self.base - stack_bytes
+        # The base is somewhere in the last page, below the head.
+        ends = ((word, word + stack_bytes) for word in fiber if word % PAGE == 0)
+        bases = ((limit, [b for b in fiber if top - PAGE < b < top]) for limit, top in ends)
+        self.limit, based = next(((limit, found) for limit, found in bases if found), (0, [0]))
+        self.base = max(based)
         inside = [word for word in fiber if self.limit < word < self.base]
         # Where it began and where it is; equal before it began, and only one while it runs.
         self.pointer = min(inside) if len(inside) == 2 and len(set(inside)) == 2 else None
@@ -160,9 +166,9 @@ class Coroutines(gdb.Command):
         if gdb.selected_thread() is None:
             raise gdb.GdbError("no process: run one, attach to one, or load a core file")
         root = Root()
-        for thread, stack_bytes, tables in root.each_worker():
+        for thread, *stacks in root.each_worker():
             print(f"worker in thread {thread}")
-            for identity, name, state, stack in root.each_coroutine(stack_bytes, tables):
+            for identity, name, state, stack in root.each_coroutine(*stacks):
                 if part not in name:
                     continue
                 # A name may hold bytes of somebody else's.

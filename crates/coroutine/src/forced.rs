@@ -28,7 +28,7 @@ pub fn is_cancel(payload: &(dyn Any + Send)) -> bool {
 }
 
 /// Runs the body of a coroutine, or only drops it if the coroutine is to be ended already.
-pub(crate) fn run(slot: SlotRef, body: Box<dyn FnOnce()>) {
+pub(crate) fn run(slot: SlotRef, body: impl FnOnce()) {
     let end = catch_unwind(AssertUnwindSafe(move || match slot.has(UNWINDING) {
         false => body(),
         true => drop(body),

@@ -52,7 +52,7 @@ impl Builder {
     }
 
     /// Names it. The name is what [`list`](crate::list), [`Remote::held`](crate::Remote::held) and
-    /// the message of an overflow call it.
+    /// the message of an overflow call it; of a coroutine's, as much as fits in 240 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = Some(name.into());
         self
@@ -67,11 +67,11 @@ impl Builder {
         body: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<JoinHandle<T>> {
         let packet = Arc::new(Packet { state: Mutex::new(Outcome::Pending(Vec::new())) });
-        let theirs = Deliver(Arc::clone(&packet));
+        let theirs = Deliver(Some(Arc::clone(&packet)));
         let body = move || theirs.run(body);
         let running = match current::here() {
             Some((worker, _)) => {
-                let slot = worker.spawn(self.name.unwrap_or_default(), Box::new(body))?;
+                let slot = worker.spawn(self.name.as_deref().unwrap_or_default(), body)?;
                 Running::Coroutine(slot.map(|slot| Wake::of(worker, slot)))
             }
             None => {
@@ -197,13 +197,18 @@ impl<T> Packet<T> {
     }
 }
 
-/// The spawned side of a packet, which delivers in any case.
-struct Deliver<T>(Arc<Packet<T>>);
+/// The spawned side of a packet, which delivers in any case; without a packet when it has begun and
+/// the handle was gone by then.
+struct Deliver<T>(Option<Arc<Packet<T>>>);
 
 impl<T> Deliver<T> {
-    fn run(self, body: impl FnOnce() -> T) {
+    fn run(mut self, body: impl FnOnce() -> T) {
+        self.0.take_if(|packet| Arc::strong_count(packet) == 1);
         let result = catch_unwind(AssertUnwindSafe(body));
-        self.0.end(result);
+        match &self.0 {
+            Some(packet) => packet.end(result),
+            None => drop_result(result),
+        }
     }
 }
 
@@ -211,11 +216,12 @@ impl<T> Drop for Deliver<T> {
     /// Where the handle is gone the result is dropped here, by the one who made it. Where `body`
     /// never began, the handle is told so.
     fn drop(&mut self) {
-        if matches!(*self.0.lock(), Outcome::Pending(_)) {
-            self.0.end(Err(Box::new(Forced)));
+        let Some(packet) = &self.0 else { return };
+        if matches!(*packet.lock(), Outcome::Pending(_)) {
+            packet.end(Err(Box::new(Forced)));
         }
-        if Arc::strong_count(&self.0) == 1
-            && let Outcome::Ended(Some(result)) = &mut *self.0.lock()
+        if Arc::strong_count(packet) == 1
+            && let Outcome::Ended(Some(result)) = &mut *packet.lock()
         {
             let unheard = std::mem::replace(result, Err(Box::new(Forced)));
             drop_result(unheard);

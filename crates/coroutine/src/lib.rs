@@ -69,6 +69,7 @@ mod scheduler;
 mod send_each;
 mod settings;
 mod slot;
+mod slots;
 mod stack;
 mod suspend;
 pub mod sync;

@@ -114,7 +114,7 @@ pub(crate) fn listed(worker: &Core, most: usize) -> Listed {
     Listed {
         coroutines: oldest(worker, None, most),
         alive: worker.scheduler.alive(),
-        stack_bytes: slab.stack_bytes(),
+        stack_bytes: slab.layout().stack_bytes,
         deepest: slab.deepest(),
     }
 }

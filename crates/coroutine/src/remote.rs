@@ -6,11 +6,13 @@
 //! What it deliberately does not offer: anything that reaches into a worker's coroutines from
 //! outside. Everything is a letter.
 
+#![allow(unsafe_code)]
+
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -18,7 +20,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::list::Listed;
 use crate::mailbox::Mailbox;
 use crate::roster::Tables;
-use crate::stack::slab::CHUNK;
+use crate::stack::head;
+use crate::stack::slab::{Layout, SlotStack};
 use crate::sync::Sender;
 
 /// What other threads want of a worker.
@@ -42,14 +45,14 @@ pub(crate) struct Shared {
     /// How many have been resumed so far, which tells one run of a coroutine from the next.
     resumed: AtomicU32,
     sample: Mutex<Option<(u32, Instant)>>,
-    names: Box<[OnceLock<Names>]>,
+    layout: Layout,
+    /// Held while a name is written or read, or its memory goes.
+    naming: Mutex<()>,
     pub(crate) tables: Tables,
     takes_spawns: AtomicBool,
     /// The worker's thread, as `gettid(2)` says; zero while it does not run.
     thread: AtomicI32,
 }
-
-type Names = Box<[Mutex<String>]>;
 
 /// A handle to a running [`Worker`](crate::Worker), for any thread.
 #[derive(Clone)]
@@ -137,14 +140,15 @@ impl fmt::Debug for Remote {
 }
 
 impl Shared {
-    pub(crate) fn new(coroutines: usize) -> io::Result<Shared> {
+    pub(crate) fn new(coroutines: usize, layout: Layout) -> io::Result<Shared> {
         Ok(Shared {
             mailbox: Mailbox::new(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             running: AtomicU32::new(0),
             resumed: AtomicU32::new(0),
             sample: Mutex::new(None),
-            names: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
+            layout,
+            naming: Mutex::new(()),
             tables: Tables::new(coroutines),
             takes_spawns: AtomicBool::new(true),
             thread: AtomicI32::new(0),
@@ -200,25 +204,48 @@ impl Shared {
         self.running.store(0, Ordering::Relaxed);
     }
 
-    /// Names the coroutine in slot `number`.
-    pub(crate) fn set_name(&self, number: u32, name: String) {
-        let names = self.names[number as usize / CHUNK].get_or_init(|| {
-            let names: Names = (0..CHUNK).map(|_| Mutex::default()).collect();
-            self.tables.note_names(number, &names);
-            names
-        });
-        *names[number as usize % CHUNK].lock().unwrap_or_else(PoisonError::into_inner) = name;
+    /// Names the coroutine that is to have this stack.
+    pub(crate) fn name_stack(&self, stack: SlotStack, name: &str) -> SlotStack {
+        let _naming = self.naming();
+        stack.named(name)
     }
 
-    /// The name of the coroutine in slot `number`, or of the last one that was.
+    /// The name of the coroutine in slot `number`, or of the last one that was; empty if there has
+    /// been none for long.
     pub(crate) fn name(&self, number: u32) -> String {
-        let name = self.name_of(number).map(Mutex::lock);
-        name.map_or(String::new(), |name| name.unwrap_or_else(PoisonError::into_inner).clone())
+        let _naming = self.naming();
+        self.see_name(number, |name| String::from_utf8_lossy(name).into_owned())
     }
 
-    /// The place of the name, for the handler of a fault, which may not wait for it.
-    pub(crate) fn name_of(&self, number: u32) -> Option<&Mutex<String>> {
-        self.names.get(number as usize / CHUNK)?.get()?.get(number as usize % CHUNK)
+    /// Shows the same to the handler of a fault, which may not wait; nothing, while somebody else
+    /// looks.
+    pub(crate) fn try_name(&self, number: u32, see: impl FnOnce(&[u8])) {
+        match self.naming.try_lock() {
+            Err(TryLockError::WouldBlock) => {}
+            _naming => self.see_name(number, see),
+        }
+    }
+
+    /// Keeps names, and the memory that they are in, as they are.
+    pub(crate) fn naming(&self) -> MutexGuard<'_, ()> {
+        self.naming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has all names be empty from now on, since the memory that they are in is about to go.
+    pub(crate) fn forget_names(&self) {
+        let _naming = self.naming();
+        self.tables.forget_all();
+    }
+
+    /// To be called under that lock.
+    fn see_name<T>(&self, number: u32, see: impl FnOnce(&[u8]) -> T) -> T {
+        match self.tables.stacks_of(number) {
+            // SAFETY: the chunk is mapped, since it is in the tables, and stays while the lock is
+            // held. Before the first coroutine of a stack its pages are zero; no other writes there
+            // without the lock, and a coroutine's own stack begins below.
+            Some(start) => unsafe { head::read(self.layout.top(start, number), see) },
+            None => see(&[]),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where a debugger finds the coroutines: a list of all workers from one symbol.
 //!
 //! ```text
-//!   SWITCHBOARD_COROUTINES ─► worker ─► tables: 256 slots, 256 names │ as many │ …
+//!   SWITCHBOARD_COROUTINES ─► worker ─► tables: 256 stacks │ as many │ …
 //!     (layouts)                 └─► worker ─► …
 //! ```
+//! Slot and name of a coroutine are at the top of its stack, see `stack/head.rs`.
 //! `tools/gdb/coroutines.py` walks this, in a process that is stopped and in a core file, also of a
 //! program without debug information: so the root says how large a slot is and where in it lies
 //! what. It costs a running program two stores for every 256 coroutines that live at once.
@@ -18,12 +19,12 @@
 
 use std::mem::{offset_of, size_of};
 use std::ptr;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::slot::Slot;
-use crate::stack::slab::CHUNK;
+use crate::stack::slab::{CHUNK, Layout};
 
 /// The root. Its first word says how the rest is to be read, and the script refuses what it does
 /// not know.
@@ -37,10 +38,6 @@ pub(crate) struct Root {
     slot_id: usize,
     slot_fiber: usize,
     fiber_bytes: usize,
-    name_bytes: usize,
-    /// In a name, where the address of its text is, and where its length.
-    name_text: AtomicUsize,
-    name_length: AtomicUsize,
     workers: AtomicPtr<Entry>,
 }
 
@@ -48,16 +45,13 @@ pub(crate) struct Root {
 // SAFETY: the name is this crate's own, and nothing else in a program is called that.
 #[unsafe(no_mangle)]
 pub(crate) static SWITCHBOARD_COROUTINES: Root = Root {
-    version: 1,
+    version: 2,
     chunk: CHUNK,
     slot_bytes: size_of::<Slot>(),
     slot_state: offset_of!(Slot, state),
     slot_id: offset_of!(Slot, id),
     slot_fiber: offset_of!(Slot, fiber),
     fiber_bytes: Slot::FIBER_BYTES,
-    name_bytes: size_of::<Mutex<String>>(),
-    name_text: AtomicUsize::new(0),
-    name_length: AtomicUsize::new(0),
     workers: AtomicPtr::new(ptr::null_mut()),
 };
 
@@ -69,16 +63,17 @@ pub(crate) struct Entry {
     /// Its thread, as `gettid(2)` says.
     thread: usize,
     stack_bytes: usize,
+    /// From one stack to the next: what is between them is a guard.
+    stride: usize,
     tables: *const Table,
     count: usize,
 }
 
-/// The slots and names of up to 256 coroutines; null until there are some.
+/// Where the stacks of up to 256 coroutines begin; zero while there are none.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    slots: AtomicPtr<Slot>,
-    names: AtomicPtr<Mutex<String>>,
+    stacks: AtomicUsize,
 }
 
 /// The tables of a worker.
@@ -91,14 +86,25 @@ impl Tables {
         Tables((0..coroutines.div_ceil(CHUNK)).map(|_| Table::default()).collect())
     }
 
-    /// Notes the slots from `number` on, which stay where they are.
-    pub(crate) fn note_slots(&self, number: u32, slots: &[Slot]) {
-        self.0[number as usize / CHUNK].slots.store(slots.as_ptr().cast_mut(), Release);
+    /// Notes where the stacks of a chunk begin.
+    pub(crate) fn note(&self, chunk: usize, stacks: usize) {
+        self.0[chunk].stacks.store(stacks, Release);
     }
 
-    /// The same of their names.
-    pub(crate) fn note_names(&self, number: u32, names: &[Mutex<String>]) {
-        self.0[number as usize / CHUNK].names.store(names.as_ptr().cast_mut(), Release);
+    /// Notes that a chunk is about to go.
+    pub(crate) fn forget(&self, chunk: usize) {
+        self.note(chunk, 0);
+    }
+
+    /// Notes that all are.
+    pub(crate) fn forget_all(&self) {
+        (0..self.0.len()).for_each(|chunk| self.forget(chunk));
+    }
+
+    /// Where the chunk of this slot's stack begins, if there is one.
+    pub(crate) fn stacks_of(&self, number: u32) -> Option<usize> {
+        let start = self.0.get(number as usize / CHUNK)?.stacks.load(Acquire);
+        (start != 0).then_some(start)
     }
 }
 
@@ -115,17 +121,14 @@ static CHANGING: Mutex<()> = Mutex::new(());
 
 impl Listed {
     /// Lists a worker of this thread.
-    pub(crate) fn new(thread: i32, stack_bytes: usize, tables: &Tables) -> Listed {
+    pub(crate) fn new(thread: i32, layout: Layout, tables: &Tables) -> Listed {
         let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let root = &SWITCHBOARD_COROUTINES;
-        if let Some((text, length)) = name_layout() {
-            root.name_text.store(text, Relaxed);
-            root.name_length.store(length, Relaxed);
-        }
         let entry = Box::into_raw(Box::new(Entry {
             next: AtomicPtr::new(root.workers.load(Relaxed)),
             thread: thread as usize,
-            stack_bytes,
+            stack_bytes: layout.stack_bytes,
+            stride: layout.stride(),
             tables: tables.0.as_ptr(),
             count: tables.0.len(),
         }));
@@ -151,37 +154,9 @@ impl Drop for Listed {
     }
 }
 
-/// Where in a `Mutex<String>` the address of the text is, and where its length. The standard
-/// library does not say, so it is looked up in one whose text is known.
-fn name_layout() -> Option<(usize, usize)> {
-    const LENGTH: usize = 11;
-    const ROOM: usize = 77;
-    let mut text = String::with_capacity(ROOM);
-    text.push_str(&"x".repeat(LENGTH));
-    let address = text.as_ptr() as usize;
-    let name = Mutex::new(text);
-    let inside = {
-        let locked = name.lock().unwrap_or_else(PoisonError::into_inner);
-        ptr::from_ref::<String>(&locked) as usize - ptr::from_ref(&name) as usize
-    };
-    let text = name.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: a `String` is three words, none of them padding: address, length and room.
-    let words = unsafe { std::mem::transmute::<&String, &[usize; 3]>(&text) };
-    let at = |value| words.iter().position(|word| *word == value).map(|at| inside + at * WORD);
-    Some((at(address)?, at(LENGTH)?))
-}
-
-const WORD: usize = size_of::<usize>();
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_layout_of_a_name_is_found() {
-        let (text, length) = name_layout().expect("the words are there");
-        assert!(text != length && text.max(length) + WORD <= size_of::<Mutex<String>>());
-    }
 
     #[test]
     fn a_worker_is_in_the_list_while_it_runs() {
@@ -195,7 +170,8 @@ mod tests {
             at == entry
         };
         let tables = Tables::new(1);
-        let (one, two) = (Listed::new(1, 1, &tables), Listed::new(2, 1, &tables));
+        let layout = Layout::new(1);
+        let (one, two) = (Listed::new(1, layout, &tables), Listed::new(2, layout, &tables));
         let (first, second) = (one.entry, two.entry);
         assert!(in_list(first) && in_list(second));
         drop(one);

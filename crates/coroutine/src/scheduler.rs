@@ -16,7 +16,7 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 
@@ -25,7 +25,8 @@ use corosensei::CoroutineResult;
 use crate::clock::{Moment, NEVER};
 use crate::dormant::Dormant;
 use crate::roster::Tables;
-use crate::slot::{CANCELLED, DOZES, Fiber, PERMIT, Slot, SlotRef, State, TIMED_OUT};
+use crate::slot::{CANCELLED, DOZES, Fiber, NO_TIMER, PERMIT, SlotRef, State, TIMED_OUT};
+use crate::slots::Slots;
 use crate::stack::slab::{CHUNK, Slab, SlotStack};
 
 /// Operations that a coroutine may complete before others get their turn. One that receives as much
@@ -37,7 +38,7 @@ pub(crate) struct Scheduler {
     slab: Slab,
     /// For debuggers.
     tables: Tables,
-    slots: Box<[OnceCell<Box<[Slot]>>]>,
+    slots: Slots,
     first: Cell<Option<SlotRef>>,
     last: Cell<Option<SlotRef>>,
     /// Those that gave way though they could go on, the last one first.
@@ -61,9 +62,9 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(slab: Slab, coroutines: usize, tables: Tables) -> Scheduler {
         Scheduler {
-            slab,
             tables,
-            slots: (0..coroutines.div_ceil(CHUNK)).map(|_| OnceCell::new()).collect(),
+            slots: Slots::new(coroutines, slab.layout()),
+            slab,
             first: Cell::new(None),
             last: Cell::new(None),
             gave_way: Cell::new(None),
@@ -86,7 +87,21 @@ impl Scheduler {
     /// `OutOfMemory`.
     pub(crate) fn reserve(&self) -> io::Result<(SlotRef, SlotStack)> {
         let (number, stack) = self.slab.take()?;
-        Ok((self.slot(number), stack))
+        let stacks = self.slab.start_of(number);
+        self.tables.note(number as usize / CHUNK, stacks);
+        Ok((self.slots.take(number, stacks), stack))
+    }
+
+    /// Gives back what nobody has used for long: the pages of stacks, and chunks of which nobody
+    /// has used any. `keep` is held while memory goes that others may look at.
+    pub(crate) fn sweep<T>(&self, keep: impl Fn() -> T) {
+        self.slab.sweep();
+        while let Some(chunk) = self.slab.unused() {
+            let _kept = keep();
+            self.tables.forget(chunk);
+            self.slots.forget(chunk);
+            self.slab.release(chunk);
+        }
     }
 
     /// Makes a coroutine of `body` in a slot that [`reserve`](Self::reserve) gave, ready to run,
@@ -95,7 +110,7 @@ impl Scheduler {
         &self,
         slot: SlotRef,
         stack: SlotStack,
-        body: Box<dyn FnOnce()>,
+        body: impl FnOnce() + 'static,
         flags: u32,
     ) {
         let fiber = Fiber::with_stack(stack, move |yielder, ()| {
@@ -105,9 +120,9 @@ impl Scheduler {
         // SAFETY: the slot is free, so nobody resumes or looks at a fiber in it.
         unsafe { *slot.fiber.get() = Some(ManuallyDrop::new(fiber)) };
         slot.flags.set(flags);
-        slot.dozes.set(false);
-        slot.refusals.set(0);
         slot.id.set(self.next_id.get());
+        // Of all that the worker has made in its life: the slot may be newer than those before.
+        slot.generation.set(self.next_id.get() as u32);
         self.next_id.set(self.next_id.get() + 1);
         self.alive.set(self.alive.get() + 1);
         self.make_ready(slot);
@@ -231,18 +246,19 @@ impl Scheduler {
         // SAFETY: the fiber has returned, and `resume`, which alone touches it, has let go of it.
         let fiber = unsafe { &mut *slot.fiber.get() }.take();
         let fiber = fiber.expect("a slot that ran has a fiber");
-        self.slab.give_back(slot.number, ManuallyDrop::into_inner(fiber).into_stack());
         slot.state.set(State::Free);
-        slot.generation.set(slot.generation.get().wrapping_add(1));
+        if slot.timer.get() != NO_TIMER {
+            self.timers.borrow_mut().remove(slot);
+        }
+        self.slots.give_back(slot.number);
+        self.slab.give_back(slot.number, ManuallyDrop::into_inner(fiber).into_stack());
         self.alive.set(self.alive.get() - 1);
     }
 
-    /// The slot of this number, if there has been a coroutine in it.
+    /// The slot of this number, if there is one.
     #[inline]
     pub(crate) fn find(&self, number: u32) -> Option<SlotRef> {
-        let chunk = self.slots.get(number as usize / CHUNK)?.get()?;
-        // SAFETY: as in `slot`.
-        Some(unsafe { SlotRef::new(&chunk[number as usize % CHUNK]) })
+        self.slots.find(number)
     }
 
     /// The slot, if that coroutine is still in it.
@@ -251,24 +267,9 @@ impl Scheduler {
         (slot.generation.get() == generation && slot.is_alive()).then_some(slot)
     }
 
-    fn slot(&self, number: u32) -> SlotRef {
-        let first = number / CHUNK as u32 * CHUNK as u32;
-        let chunk = self.slots[number as usize / CHUNK].get_or_init(|| {
-            let slots: Box<[Slot]> = (first..).take(CHUNK).map(Slot::new).collect();
-            self.tables.note_slots(first, &slots);
-            slots
-        });
-        // SAFETY: a chunk is never moved or dropped before the scheduler is, and references to
-        // slots are kept by the scheduler, by the reactor beside it and on stacks of coroutines,
-        // none of which runs after that.
-        unsafe { SlotRef::new(&chunk[number as usize % CHUNK]) }
-    }
-
     /// Every slot with a coroutine that may still run.
     pub(crate) fn all(&self) -> impl Iterator<Item = SlotRef> {
-        let slots = self.slots.iter().filter_map(OnceCell::get).flatten();
-        // SAFETY: as in `slot`.
-        slots.filter(|slot| slot.is_alive()).map(|slot| unsafe { SlotRef::new(slot) })
+        self.slots.all()
     }
 
     /// Wakes everyone whose deadline has passed, in the order of the deadlines.
@@ -311,7 +312,7 @@ impl Scheduler {
 
     /// What the coroutine in slot `number` is called by [`list`](crate::list).
     pub(crate) fn id_of(&self, number: u32) -> u64 {
-        self.slot(number).id.get()
+        self.find(number).map_or(0, |slot| slot.id.get())
     }
 
     #[inline]

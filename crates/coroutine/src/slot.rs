@@ -7,8 +7,10 @@
 //!    └─────────────────┼── returned ──────┘ └─ abandoned      │
 //!                      └─────────── woken, timed out, cancelled
 //! ```
-//! Slot and stack have the same number, and both are used again. The generation tells one coroutine
-//! of a slot from the next, so that a late wake finds nobody.
+//! Slot and stack have the same number, and both are used again. The generation, which is the low
+//! half of the coroutine's `id`, tells one of a slot from the next: a late wake finds nobody.
+//!
+//! A slot stands at the top of its stack, see `stack/head.rs`.
 //!
 //! Everything here belongs to the worker's thread; other threads know a slot by number and
 //! generation only.
@@ -190,8 +192,17 @@ pub(crate) struct SlotRef(NonNull<Slot>);
 impl SlotRef {
     /// # Safety
     /// The slot is never moved, and outlives every copy of what is answered.
+    #[cfg(test)]
     pub(crate) unsafe fn new(slot: &Slot) -> SlotRef {
         SlotRef(NonNull::from(slot))
+    }
+}
+
+impl SlotRef {
+    /// # Safety
+    /// There is a slot. It is never moved, and is there as long as anybody has what is answered.
+    pub(crate) unsafe fn at(slot: *mut Slot) -> SlotRef {
+        SlotRef(NonNull::new(slot).expect("no slot is at zero"))
     }
 }
 
@@ -200,7 +211,7 @@ impl Deref for SlotRef {
 
     #[inline]
     fn deref(&self) -> &Slot {
-        // SAFETY: promised to `new`. There are only shared references to a slot.
+        // SAFETY: promised to `at`. There are only shared references to a slot.
         unsafe { self.0.as_ref() }
     }
 }

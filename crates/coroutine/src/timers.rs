@@ -62,6 +62,17 @@ impl Timers {
         None
     }
 
+    /// Takes out a coroutine that has ended.
+    #[cold]
+    pub(crate) fn remove(&mut self, slot: SlotRef) {
+        let at = slot.timer.replace(NO_TIMER) as usize;
+        self.heap.swap_remove(at);
+        if at < self.heap.len() {
+            self.sink(at);
+            self.rise(at);
+        }
+    }
+
     fn remove_first(&mut self) {
         let (_, slot) = self.heap.swap_remove(0);
         slot.timer.set(NO_TIMER);
@@ -159,6 +170,18 @@ mod tests {
         timers.set(of(&slots[0]), 50);
         assert_eq!(timers.next(), 50);
         assert_eq!(all_due(&mut timers, 50), [0]);
+    }
+
+    #[test]
+    fn one_that_has_ended_is_forgotten() {
+        let slots = slots(9);
+        let mut timers = Timers::default();
+        let times = [50, 20, 70, 10, 40, 90, 30, 80, 60];
+        slots.iter().zip(times).for_each(|(slot, time)| timers.set(of(slot), time));
+        // The first, the last and two in between.
+        [3, 8, 1, 2].into_iter().for_each(|at: usize| timers.remove(of(&slots[at])));
+        assert_eq!(slots[3].timer.get(), NO_TIMER);
+        assert_eq!(all_due(&mut timers, 100), [6, 4, 0, 7, 5]);
     }
 
     #[test]

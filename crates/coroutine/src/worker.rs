@@ -93,7 +93,7 @@ impl Worker {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let slab = Slab::new(settings.stack_bytes, settings.coroutines, Guards::probe()?);
-        let shared = Arc::new(Shared::new(settings.coroutines)?);
+        let shared = Arc::new(Shared::new(settings.coroutines, slab.layout())?);
         let (reactor, driven) = Reactor::new(shared.bell(), settings.driver, sizes)?;
         let core = Core {
             reactor,
@@ -149,10 +149,10 @@ impl Worker {
         let core = Box::into_raw(self.core);
         // SAFETY: from `into_raw`, and freed only below, when nobody has the reference any more.
         let running: &'static Core = unsafe { &*core };
-        let stack_bytes = running.scheduler.slab().stack_bytes();
+        let layout = running.scheduler.slab().layout();
         // SAFETY: takes nothing and cannot fail.
         let thread = unsafe { libc::gettid() };
-        let listed = roster::Listed::new(thread, stack_bytes, &running.shared.tables);
+        let listed = roster::Listed::new(thread, layout, &running.shared.tables);
         running.shared.set_thread(thread);
         let entered = Entered::new(running);
         let body = move || {
@@ -161,10 +161,11 @@ impl Worker {
                 running.phase.set(Phase::Returned);
             }
         };
-        let ended = running.run(Box::new(body), self.settings.grace);
+        let ended = running.run(body, self.settings.grace);
         drop(entered);
         running.shared.set_thread(0);
         drop(listed);
+        running.shared.forget_names();
         // SAFETY: nobody uses the reference any more: no coroutine runs again, not even one that
         // was abandoned, and the thread's driver is the one before.
         drop(unsafe { Box::from_raw(core) });
@@ -230,8 +231,8 @@ impl Core {
     /// `OutOfMemory`; `body` is dropped.
     pub(crate) fn spawn(
         &self,
-        name: String,
-        body: Box<dyn FnOnce()>,
+        name: &str,
+        body: impl FnOnce() + 'static,
     ) -> io::Result<Option<SlotRef>> {
         let flags = match self.phase.get() {
             Phase::Running | Phase::Returned => 0,
@@ -242,13 +243,12 @@ impl Core {
             }
         };
         let (slot, stack) = self.scheduler.reserve()?;
-        self.scheduler.spawn(slot, stack, body, flags);
-        self.shared.set_name(slot.number, name);
+        self.scheduler.spawn(slot, self.shared.name_stack(stack, name), body, flags);
         Ok(Some(slot))
     }
 
-    fn run(&self, main: Box<dyn FnOnce()>, grace: Duration) -> io::Result<Ended> {
-        self.spawn("main".to_owned(), main)?;
+    fn run(&self, main: impl FnOnce() + 'static, grace: Duration) -> io::Result<Ended> {
+        self.spawn("main", main)?;
         let mut outcome = Ok(());
         while self.phase.get() == Phase::Running && outcome.is_ok() {
             outcome = self.turn(NEVER);
@@ -350,8 +350,7 @@ impl Core {
             && let Ok((slot, stack)) = self.scheduler.reserve()
             && let Some((name, body)) = self.backlog.borrow_mut().pop_front()
         {
-            self.scheduler.spawn(slot, stack, body, flags);
-            self.shared.set_name(slot.number, name);
+            self.scheduler.spawn(slot, self.shared.name_stack(stack, &name), body, flags);
         }
         self.has_backlog.set(!self.backlog.borrow().is_empty());
     }
@@ -433,7 +432,7 @@ impl Core {
         if self.sweep.get() == NEVER {
             self.sweep.set(time + SWEEP);
         } else if self.sweep.get() <= time {
-            self.scheduler.slab().sweep();
+            self.scheduler.sweep(|| self.shared.naming());
             self.scheduler.end_dozes(time - SWEEP);
             self.sweep.set(time + SWEEP);
         }
@@ -467,7 +466,7 @@ impl Core {
 
 /// Drops what never began. Its drop may panic, which the hook hears, and make calls, which do not
 /// wait.
-fn drop_body(body: Box<dyn FnOnce()>) {
+fn drop_body(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
         drop_quietly(payload);
     }

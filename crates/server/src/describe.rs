@@ -54,9 +54,9 @@ impl Running {
         let names: Vec<Arc<str>> =
             self.switches.known().listeners.iter().map(|one| one.service.as_str().into()).collect();
         let (now, horizon) = (now(), self.state().horizon());
-        let open = |(id, open): (u64, Open)| {
-            let service = names.get(open.listener).cloned().unwrap_or_default();
-            open.describe(id, service, now, horizon)
+        let open = |(id, link): (u64, Arc<Link>)| {
+            let service = names.get(link.listener).cloned().unwrap_or_default();
+            connection(&link, id, service, now, horizon)
         };
         description.connections = links.into_iter().map(open).collect();
         let deadline = Deadline::After(PATIENCE).fixed();
@@ -66,28 +66,18 @@ impl Running {
 }
 
 /// A connection in the list of what is open.
-#[derive(Debug, Clone)]
-pub(crate) struct Open {
-    pub(crate) link: Arc<Link>,
-    pub(crate) listener: usize,
-    /// When it arrived, on the patrol's clock.
-    pub(crate) since: u64,
-}
-
-impl Open {
-    fn describe(self, id: u64, service: Arc<str>, now: u64, horizon: u64) -> OpenConnection {
-        let (doing, until) = self.link.doing();
-        let socket = self.link.socket.as_ref();
-        OpenConnection {
-            id,
-            listener: self.listener,
-            service,
-            peer: socket.and_then(|socket| socket.getpeername().ok()),
-            doing,
-            left: until.map(|until| Duration::from_millis(until.saturating_sub(horizon))),
-            open_for: Duration::from_millis(now.saturating_sub(self.since)),
-            traffic: socket.and_then(traffic),
-        }
+fn connection(link: &Link, id: u64, service: Arc<str>, now: u64, horizon: u64) -> OpenConnection {
+    let (doing, until) = link.doing();
+    let socket = link.socket.as_ref();
+    OpenConnection {
+        id,
+        listener: link.listener,
+        service,
+        peer: socket.and_then(|socket| socket.getpeername().ok()),
+        doing,
+        left: until.map(|until| Duration::from_millis(until.saturating_sub(horizon))),
+        open_for: Duration::from_millis(now.saturating_sub(link.since)),
+        traffic: socket.and_then(traffic),
     }
 }
 
@@ -131,14 +121,14 @@ impl Asked {
 
 /// How many do what, and `most` of them: [`Doing`]'s order, then the oldest first.
 pub(crate) fn select<'a>(
-    all: impl Iterator<Item = (&'a u64, &'a Open)>,
+    all: impl Iterator<Item = (u64, &'a Arc<Link>)>,
     most: usize,
-) -> ([usize; Doing::ALL.len()], Vec<(u64, Open)>) {
+) -> ([usize; Doing::ALL.len()], Vec<(u64, Arc<Link>)>) {
     let mut counts = [0; Doing::ALL.len()];
-    let rank = |(id, open): (&'a u64, &'a Open)| {
-        let doing = open.link.doing().0 as usize;
+    let rank = |(id, link): (u64, &'a Arc<Link>)| {
+        let doing = link.doing().0 as usize;
         counts[doing] += 1;
-        (doing, *id, open)
+        (doing, id, link)
     };
     let mut ranked: Vec<_> = all.map(rank).collect();
     if ranked.len() > most {
@@ -146,7 +136,7 @@ pub(crate) fn select<'a>(
         ranked.truncate(most);
     }
     ranked.sort_unstable_by_key(|(doing, id, _)| (*doing, *id));
-    (counts, ranked.into_iter().map(|(_, id, open)| (id, open.clone())).collect())
+    (counts, ranked.into_iter().map(|(_, id, link)| (id, Arc::clone(link))).collect())
 }
 
 #[cfg(test)]
@@ -157,24 +147,25 @@ mod tests {
     #[test]
     fn those_at_work_come_first_and_the_rest_is_only_counted() {
         let open = |id: u64| {
-            let link = Arc::new(Link::new(None, None));
+            let link = Arc::new(Link::new(None, None, 0));
             match id % 100 {
                 0 => {}
                 1..10 => link.wait(Waiting::Reading, 1_000, 0),
                 _ => link.wait(Waiting::Between, NEVER, 0),
             }
-            (id, Open { link, listener: 0, since: 0 })
+            (id, link)
         };
-        let all: std::collections::HashMap<u64, Open> = (0..10_000).map(open).collect();
-        let (counts, told) = select(all.iter(), 120);
+        let all: Vec<_> = (0..10_000).rev().map(open).collect();
+        let all = || all.iter().map(|(id, link)| (*id, link));
+        let (counts, told) = select(all(), 120);
         assert_eq!(counts, [100, 900, 9_000, 0]);
         let ids: Vec<u64> = told.iter().map(|(id, _)| *id).collect();
         let working = (0..100).map(|hundred| hundred * 100);
         let reading = [0, 100, 200].into_iter().flat_map(|hundred| hundred + 1..hundred + 10);
         assert_eq!(ids, working.chain(reading).take(120).collect::<Vec<_>>());
-        let (_, all_of_them) = select(all.iter(), 20_000);
+        let (_, all_of_them) = select(all(), 20_000);
         assert_eq!(all_of_them.len(), 10_000);
-        assert_eq!(told[100].1.link.doing(), (Doing::Reading, Some(1_000)));
-        assert_eq!(all_of_them[9_999].1.link.doing(), (Doing::Between, None));
+        assert_eq!(told[100].1.doing(), (Doing::Reading, Some(1_000)));
+        assert_eq!(all_of_them[9_999].1.doing(), (Doing::Between, None));
     }
 }

@@ -275,7 +275,7 @@ where
 /// A handler that answers one request after the other and keeps what it knows between two of them
 /// in itself. It is asked when a byte of a request is there, and never waits for one to begin; so
 /// while its peer says nothing, the connection needs neither a stack nor a buffer, and an idle one
-/// costs the coroutine engine less than a kilobyte. On the other engines it is the loop one would
+/// costs the coroutine engine half a kilobyte. On the other engines it is the loop one would
 /// have written.
 ///
 /// Within a request it blocks like any handler. What it waits for, sends and computes between two

@@ -24,7 +24,7 @@ use socket::process::SharedWords;
 use socket::{Deadline, Interest, Poll, Socket, poll};
 
 use crate::description::Doing;
-use crate::running::NO_LIMIT;
+use crate::running::{NO_LIMIT, now};
 use crate::waiting::{self, Ending, WORKING, Waiting};
 
 /// An open connection, shared by its handler and whoever may end it.
@@ -33,7 +33,12 @@ pub(crate) struct Link {
     /// Its socket; a datagram has none of its own.
     pub(crate) socket: Option<Socket>,
     own: [AtomicU64; WORDS],
-    shared: Option<Slot>,
+    /// In a box, since few engines have them.
+    shared: Option<Box<Slot>>,
+    /// The listener it came to.
+    pub(crate) listener: usize,
+    /// When it arrived, on the patrol's clock.
+    pub(crate) since: u64,
 }
 
 /// The words of a link in memory that forked processes share.
@@ -85,8 +90,9 @@ pub(crate) const WORDS: usize = 2;
 const DISCARD_BYTES: usize = 256 * 1024;
 
 impl Link {
-    pub(crate) fn new(socket: Option<Socket>, shared: Option<Slot>) -> Link {
-        let link = Link { socket, own: Default::default(), shared };
+    pub(crate) fn new(socket: Option<Socket>, shared: Option<Slot>, listener: usize) -> Link {
+        let (own, shared, since) = (Default::default(), shared.map(Box::new), now());
+        let link = Link { socket, own, shared, listener, since };
         // The slot may have had another link before.
         link.word().store(WORKING, SeqCst);
         link.cut_word().store(0, SeqCst);

@@ -153,7 +153,7 @@ fn take(request: &Mutex<Option<Box<Request>>>) -> Option<Box<Request>> {
 fn spawn(request: Box<Request>) -> io::Result<()> {
     let name = request.summary().to_string();
     let refusal = request.refusal();
-    match Builder::new().name(name).spawn(move || (*request).run_in_coroutine()) {
+    match Builder::new().name(name).spawn(move || request.run_in_coroutine()) {
         Ok(_) => Ok(()),
         Err(_) => {
             refusal.tell();

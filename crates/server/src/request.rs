@@ -8,13 +8,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use coroutine::{Dormant, Remote};
-use socket::{Interest, SockAddr, Socket};
+use coroutine::Remote;
+use socket::{SockAddr, Socket};
 
 use crate::caught::{Unwound, caught};
 use crate::connection::{Closed, Connection, stopping};
+use crate::conversation;
 use crate::event::{Event, Refusal, Summary};
-use crate::handler::{Handler, Requests};
+use crate::handler::Handler;
 use crate::link::Link;
 use crate::listener::Site;
 use crate::places::Door;
@@ -100,7 +101,7 @@ impl Request {
     }
 
     /// Runs it, in the caller's thread, until it is closed.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self: Box<Self>) {
         let (place, closed) = self.live();
         end(place, closed);
     }
@@ -126,15 +127,15 @@ impl Request {
     }
 
     /// Runs it on a coroutine, until it is closed or can be continued by another.
-    pub(crate) fn run_in_coroutine(self) {
+    pub(crate) fn run_in_coroutine(self: Box<Self>) {
         let requests = match self.packet {
             None => caught(|| self.site.service.requests()).unwrap_or(None),
             Some(_) => None,
         };
         match requests {
             None => self.run(),
-            Some(requests) => match self.open() {
-                Ok((connection, place)) => Conversation::begin(connection, place, requests),
+            Some(requests) => match opened(self) {
+                Ok((connection, place)) => conversation::begin(connection, place, requests),
                 Err(place) => end(place, None),
             },
         }
@@ -143,12 +144,13 @@ impl Request {
     /// Runs it in a child that was forked for it, whose parent keeps the place.
     pub(crate) fn run_for(self, parent: Arc<Reporter>) {
         self.running.teller.report_to_parent(parent);
-        let (place, closed) = self.live();
+        let (place, closed) = Box::new(self).live();
         closed.inspect(Closed::tell);
         std::mem::forget(place);
     }
 
     /// The connection, verified and told of; only the place, if it is refused.
+    #[inline(never)]
     fn open(self) -> Result<(Connection, Place), Place> {
         let Request { running, site, summary, place, packet } = self;
         let link = place.link();
@@ -170,9 +172,10 @@ impl Request {
     }
 
     /// Its whole life, and what there is to tell of its end, unless it was refused.
-    fn live(self) -> (Place, Option<Closed>) {
+    #[inline(never)]
+    fn live(self: Box<Self>) -> (Place, Option<Closed>) {
         let (site, running) = (Arc::clone(&self.site), Arc::clone(&self.running));
-        let (mut connection, place) = match self.open() {
+        let (mut connection, place) = match opened(self) {
             Ok(opened) => opened,
             Err(place) => return (place, None),
         };
@@ -181,8 +184,16 @@ impl Request {
     }
 }
 
+/// The connection of a request. The memory of the request is free as soon as it is there, and not
+/// only when whoever calls this is done.
+#[expect(clippy::boxed_local, reason = "see above")]
+#[inline(never)]
+fn opened(request: Box<Request>) -> Result<(Connection, Place), Place> {
+    (*request).open()
+}
+
 /// Gives the place back and tells of the end.
-fn end(mut place: Place, closed: Option<Closed>) {
+pub(crate) fn end(mut place: Place, closed: Option<Closed>) {
     if let Some(closed) = closed {
         place.give_back();
         closed.tell();
@@ -190,7 +201,7 @@ fn end(mut place: Place, closed: Option<Closed>) {
 }
 
 /// Closes a connection after its handler.
-fn close(
+pub(crate) fn close(
     connection: Connection,
     site: &Site,
     running: &Running,
@@ -260,105 +271,6 @@ impl Unsent {
     }
 }
 
-/// A connection that goes request by request: all of it, so that it needs no stack in between.
-struct Conversation {
-    connection: Connection,
-    requests: Box<dyn Requests>,
-    place: Place,
-    /// Until when the wait may last in which it has no stack.
-    until: u64,
-}
-
-/// What a conversation comes to, on one stack.
-enum Turn {
-    Over,
-    /// It has been idle for long.
-    Idle(u64),
-}
-
-impl Conversation {
-    fn begin(connection: Connection, place: Place, requests: Box<dyn Requests>) {
-        let mut all = Box::new(Conversation { connection, requests, place, until: 0 });
-        all.connection.let_park();
-        // Caught before the handler is dropped, since a panic in that, too, would end the process.
-        match guarded(|| Ok(all.requests.setup(&mut all.connection)?)) {
-            Ok(()) => all.go_on(),
-            Err(failure) => all.close(Err(failure)),
-        }
-    }
-
-    /// Answers requests until there are no more, or none for long.
-    fn go_on(mut self: Box<Self>) {
-        loop {
-            let turn = guarded(|| Ok(turn(&mut *self.requests, &mut self.connection)?));
-            let until = match turn {
-                Ok(Turn::Idle(until)) => until,
-                Ok(Turn::Over) => return self.finish(Ok(())),
-                Err(failure) => return self.finish(Err(failure)),
-            };
-            if !self.connection.may_park() {
-                continue;
-            }
-            self.until = until;
-            match self.park() {
-                None => return,
-                Some(stays) => self = stays,
-            }
-            if let Err(error) = self.connection.unpark(until) {
-                return self.finish(Err(error.into()));
-            }
-        }
-    }
-
-    /// Leaves this stack; answers itself where it cannot.
-    fn park(mut self: Box<Self>) -> Option<Box<Self>> {
-        let link = self.place.link();
-        match &link.socket {
-            Some(socket) if self.connection.park(self.until) => {
-                coroutine::when_readable(socket.watch(Interest::READ), self).err()
-            }
-            _ => Some(self),
-        }
-    }
-
-    fn finish(mut self: Box<Self>, handled: Result<(), Failure>) {
-        let finished = guarded(|| Ok(self.requests.finish(&mut self.connection)?));
-        self.close(handled.and(finished));
-    }
-
-    fn close(self: Box<Self>, outcome: Result<(), Failure>) {
-        let Conversation { connection, requests, place, .. } = *self;
-        let (site, running) = connection.belongs_to();
-        let dropped = guarded(|| {
-            drop(requests);
-            Ok(())
-        });
-        let outcome = outcome.and(dropped);
-        let closed = close(connection, &site, &running, outcome);
-        end(place, Some(closed));
-    }
-}
-
-/// Requests, as long as they come.
-fn turn(requests: &mut dyn Requests, connection: &mut Connection) -> io::Result<Turn> {
-    let goes_on = requests.answer_all(connection)?;
-    let idle = connection.take_idle().filter(|_| goes_on);
-    Ok(idle.map_or(Turn::Over, Turn::Idle))
-}
-
-impl Dormant for Conversation {
-    fn name(&self) -> String {
-        self.connection.summary().to_string()
-    }
-
-    fn wake(mut self: Box<Self>) {
-        match self.connection.unpark(self.until) {
-            Ok(()) => self.go_on(),
-            Err(error) => self.finish(Err(error.into())),
-        }
-    }
-}
-
 /// The three steps of a handler.
 fn life(handler: &mut dyn Handler, connection: &mut Connection) -> Result<(), Failure> {
     // Caught before the handler is dropped, since a panic in that, too, would end the process.
@@ -369,7 +281,7 @@ fn life(handler: &mut dyn Handler, connection: &mut Connection) -> Result<(), Fa
 }
 
 /// How a handler fails.
-enum Failure {
+pub(crate) enum Failure {
     Error(io::Error),
     Panic(String),
 }
@@ -381,7 +293,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Runs a step of a handler.
-fn guarded<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) fn guarded<T>(step: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     caught(step).unwrap_or_else(|unwound| {
         Err(match unwound {
             // Its engine unwound it because it would not end.

@@ -9,9 +9,8 @@
 //! it is given until it is dropped, whatever way its handler ends; so the limits recover by
 //! themselves.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -23,17 +22,18 @@ use socket::process::SharedWords;
 use socket::{SockAddr, Socket, coarse_time};
 
 use crate::atomic::Lock;
-use crate::describe::{Open, select};
+use crate::describe::select;
 use crate::description::Doing;
 use crate::engine::Engine;
 use crate::event::{Event, Refusal};
 use crate::guards::Guards;
 use crate::latch::Latch;
-use crate::link::{self, Link, Slot};
+use crate::link::{self, Link};
 use crate::notify::Notify;
 use crate::patrol::Patrol;
 use crate::patrol_clock::PatrolClock;
 use crate::places::{Door, Places};
+use crate::registry::Registry;
 use crate::switches::Switches;
 use crate::teller::Teller;
 use crate::waiting::{Ending, NEVER};
@@ -80,7 +80,7 @@ const TIME_CALLED: usize = 1;
 const SHORTEST: usize = 2;
 const LAG: usize = 3;
 const HORIZON: usize = 4;
-const LINKS: usize = 8;
+pub(crate) const LINKS: usize = 8;
 
 /// How the wait for the only request ended; if neither way, the server was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,24 +131,17 @@ const PATROL: (Duration, Duration) = (Duration::from_millis(5), Duration::from_s
 /// The time between two looks at where a handler stands.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What is open.
-#[derive(Default)]
-struct Registry {
-    links: HashMap<u64, Open>,
-    /// Slots of links that are over, and how many have ever been used.
-    free_slots: Vec<usize>,
-    used_slots: usize,
-    per_address: HashMap<IpAddr, usize>,
-}
-
 /// The right to be open, given back by dropping it.
 pub(crate) struct Place {
-    id: u64,
+    pub(crate) id: u64,
     /// `None` once it has been given back.
     link: Option<Arc<Link>>,
+    /// The address that it counts for.
     address: Option<IpAddr>,
+    /// Where in the registry it is.
+    at: u32,
     door: Arc<Door>,
-    running: Arc<Running>,
+    pub(crate) running: Arc<Running>,
 }
 
 impl Running {
@@ -236,26 +229,21 @@ impl Running {
         socket: Option<Socket>,
     ) -> (u64, Result<Place, Refusal>) {
         let id = self.number();
-        let address = peer.as_inet().map(|inet| counted_as(inet.ip()));
+        let address = peer.as_inet().map(|inet| inet.ip());
         let mut registry = self.registry.lock();
-        if let Some(address) = address {
-            let count = registry.per_address.entry(address).or_default();
-            if *count >= self.limit_per_address {
-                // Said aloud, for somebody else may hold the descriptor: a child forked meanwhile.
-                socket.map(|socket| socket.shutdown(Shutdown::Both));
-                return (id, Err(Refusal::LimitPerAddress));
-            }
-            *count += 1;
+        if address.is_some_and(|address| !registry.count(address, self.limit_per_address)) {
+            // Said aloud, for somebody else may hold the descriptor: a child forked meanwhile.
+            socket.map(|socket| socket.shutdown(Shutdown::Both));
+            return (id, Err(Refusal::LimitPerAddress));
         }
-        let link = Arc::new(Link::new(socket, registry.slot(&self.words)));
-        let open = Open { link: Arc::clone(&link), listener, since: now() };
-        registry.links.insert(id, open);
+        let link = Arc::new(Link::new(socket, registry.slot(&self.words), listener));
+        let at = registry.enter(id, Arc::clone(&link));
         let door = reservation.keep();
         self.places.take();
         door.enter();
         self.patrol.opened();
         drop(registry);
-        (id, Ok(Place { id, link: Some(link), address, door, running: Arc::clone(self) }))
+        (id, Ok(Place { id, link: Some(link), address, at, door, running: Arc::clone(self) }))
     }
 
     /// Whether the server takes no more connections.
@@ -280,20 +268,20 @@ impl Running {
     pub(crate) fn begin_drain(&self) -> Vec<(Arc<Link>, u64)> {
         self.words[DRAINING].store(1, SeqCst);
         let registry = self.registry.lock();
-        let between = |open: &Open| Some((Arc::clone(&open.link), open.link.between()?));
-        registry.links.values().filter_map(between).collect()
+        let between = |(_, link): (u64, &Arc<Link>)| Some((Arc::clone(link), link.between()?));
+        registry.open().filter_map(between).collect()
     }
 
     /// Calls time: connections that wait for their peer fail in their reads from now on.
     pub(crate) fn call_time(&self) {
         self.words[TIME_CALLED].store(1, SeqCst);
-        self.registry.lock().links.values().for_each(|open| open.link.end_waiting(Ending::LetGo));
+        self.registry.lock().open().for_each(|(_, link)| link.end_waiting(Ending::LetGo));
     }
 
     /// Ends the waiting of connections that have waited for longer than they may.
     pub(crate) fn expire(&self) {
         let time = clock(&self.words).look(now, self.patrol_interval());
-        self.registry.lock().links.values().for_each(|open| open.link.end_overdue(time));
+        self.registry.lock().open().for_each(|(_, link)| link.end_overdue(time));
     }
 
     /// Has the patrol look at a worker, whose requests come by `door`.
@@ -311,8 +299,8 @@ impl Running {
     pub(crate) fn most_interesting(
         &self,
         most: usize,
-    ) -> ([usize; Doing::ALL.len()], Vec<(u64, Open)>) {
-        select(self.registry.lock().links.iter(), most)
+    ) -> ([usize; Doing::ALL.len()], Vec<(u64, Arc<Link>)>) {
+        select(self.registry.lock().open(), most)
     }
 
     /// Has what has just come in count for the worker with the fewest connections, if that has
@@ -380,9 +368,9 @@ impl Running {
         // Who begins to wait from now on looks whether it was cut off.
         self.words[DRAINING].store(1, SeqCst);
         let registry = self.registry.lock();
-        registry.links.values().for_each(|open| open.link.cut());
+        let cut = registry.open().map(|(_, link)| link.cut()).count();
         self.cut.set();
-        registry.links.len()
+        cut
     }
 }
 
@@ -436,19 +424,6 @@ impl Drop for Reservation {
     }
 }
 
-impl Registry {
-    /// Words for one more link, where links are shared.
-    fn slot(&mut self, words: &Arc<SharedWords>) -> Option<Slot> {
-        let at = self.free_slots.pop().or_else(|| {
-            let at = LINKS + self.used_slots * link::WORDS;
-            let fits = at + link::WORDS <= words.len();
-            self.used_slots += usize::from(fits);
-            fits.then_some(at)
-        })?;
-        Some(Slot { words: Arc::clone(words), at })
-    }
-}
-
 impl Place {
     /// Counts at another door from now on.
     pub(crate) fn move_to(&mut self, door: Arc<Door>) {
@@ -469,13 +444,9 @@ impl Place {
         let Some(link) = self.link.take() else { return };
         let running = &self.running;
         let mut registry = running.registry.lock();
-        let known = registry.links.remove(&self.id);
-        registry.free_slots.extend(link.slot());
+        let known = registry.leave(self.at);
         if let Some(address) = self.address {
-            match registry.per_address.get_mut(&address) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(registry.per_address.remove(&address)),
-            }
+            registry.discount(address);
         }
         drop(registry);
         drop((known, link));
@@ -489,13 +460,5 @@ impl Drop for Place {
         self.give_back();
         self.door.leave();
         self.running.places.finish();
-    }
-}
-
-/// The address a connection counts for: one household of IPv6 has a whole /64 to itself.
-fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }

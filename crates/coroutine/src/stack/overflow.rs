@@ -14,7 +14,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::{Mutex, OnceLock, TryLockError};
+use std::sync::{Mutex, OnceLock};
 
 use super::guard;
 use crate::current;
@@ -109,20 +109,15 @@ unsafe extern "C" fn handle(
     let mut line = Line::default();
     line.text("\ncoroutine ");
     line.number(worker.scheduler.id_of(number));
-    if let Some(name) = worker.shared.name_of(number) {
-        let name = match name.try_lock() {
-            Ok(name) => Some(name),
-            Err(TryLockError::Poisoned(name)) => Some(name.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        if let Some(name) = name.filter(|name| !name.is_empty()) {
+    worker.shared.try_name(number, |name| {
+        if !name.is_empty() {
             line.text(" (");
-            line.bytes(name.as_bytes(), LONGEST_NAME);
+            line.bytes(name, LONGEST_NAME);
             line.text(")");
         }
-    }
+    });
     line.text(" overflowed its ");
-    line.number(worker.scheduler.slab().stack_bytes() as u64 / 1024);
+    line.number(worker.scheduler.slab().layout().stack_bytes as u64 / 1024);
     line.text(" KiB stack\n");
     line.write();
     // The fault happens again when this returns, and now ends the process.

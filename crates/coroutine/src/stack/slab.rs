@@ -6,11 +6,15 @@
 //!           ▲ limit     base ▲
 //!             ◄── grows down
 //! ```
-//! A slot costs address space; memory only where it was touched. Guards are installed when a slot
-//! is used for the first time. Free slots are a list of numbers outside the stacks, last in first
-//! out, so that a slot in use again is a warm one. Slots that lay free from one
-//! [sweep](Slab::sweep) to the next are cold, and their pages go back to the system: nothing is
-//! given back per coroutine, and one deep call does not keep its pages for ever.
+//! At the base is the [head](super::head). A slot costs address space; memory only where it was
+//! touched. Guards are installed when a slot is used for the first time. Free slots are a list of
+//! numbers outside the stacks, last in first out, so that a slot in use again is a warm one. Slots
+//! that lay free from one [sweep](Slab::sweep) to the next are cold, and their pages go back to the
+//! system: nothing is given back per coroutine, and one deep call does not keep its pages for ever.
+//!
+//! A chunk of which nothing is used goes as a whole: its page tables, which a slot of 256 KiB has
+//! 640 bytes of, are given back in no other way. Of slots without pages the lowest is taken first,
+//! so that the highest chunks empty.
 //!
 //! A chunk with an abandoned stack in it is never unmapped: somebody may still point there.
 //!
@@ -26,6 +30,7 @@ use std::ops::Range;
 use corosensei::stack::{Stack, StackPointer};
 
 use super::guard::{self, Guards, page_bytes};
+use super::head;
 
 /// Slots in a chunk.
 pub(crate) const CHUNK: usize = 256;
@@ -41,12 +46,13 @@ const LEAST_PAGES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Slab {
     guards: Guards,
-    stack_bytes: usize,
-    guard_bytes: usize,
+    layout: Layout,
     limit: usize,
     chunks: RefCell<Vec<Chunk>>,
-    /// How many slots have ever been used; the next new one has this number.
+    /// How many slots there are.
     carved: Cell<usize>,
+    /// The chunk from which new ones are cut.
+    open: Cell<usize>,
     free: RefCell<Free>,
     /// Whether a free slot may have pages.
     dirty: Cell<bool>,
@@ -54,9 +60,42 @@ pub(crate) struct Slab {
     deepest: Cell<usize>,
 }
 
+/// How a chunk is cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) stack_bytes: usize,
+    guard_bytes: usize,
+}
+
+impl Layout {
+    /// That of stacks of at least so many bytes.
+    pub(crate) fn new(stack_bytes: usize) -> Layout {
+        let page = page_bytes();
+        let pages = stack_bytes.div_ceil(page).max(LEAST_PAGES);
+        Layout { stack_bytes: pages * page, guard_bytes: GUARD_PAGES * page }
+    }
+
+    /// From one stack to the next.
+    pub(crate) fn stride(self) -> usize {
+        self.guard_bytes + self.stack_bytes
+    }
+
+    fn chunk_bytes(self) -> usize {
+        CHUNK * self.stride() + self.guard_bytes
+    }
+
+    /// Where a stack ends, in a chunk that begins at `start`.
+    pub(crate) fn top(self, start: usize, slot: u32) -> usize {
+        start + (slot as usize % CHUNK + 1) * self.stride()
+    }
+}
+
 #[derive(Debug)]
 struct Chunk {
+    /// Zero: there is none, or no longer.
     start: usize,
+    /// How many of its slots have ever been used.
+    carved: usize,
     /// Whether it must stay mapped for ever.
     leaked: bool,
 }
@@ -73,8 +112,15 @@ struct Free {
 /// The memory of one slot.
 #[derive(Debug)]
 pub(crate) struct SlotStack {
-    base: StackPointer,
-    limit: StackPointer,
+    pub(super) base: StackPointer,
+    pub(super) limit: StackPointer,
+}
+
+impl SlotStack {
+    /// Names the coroutine that is to have it, and keeps room for its slot.
+    pub(crate) fn named(self, name: &str) -> SlotStack {
+        head::write(self, name)
+    }
 }
 
 // SAFETY: `limit..base` is one slot of a slab, which nobody else has until it is given back; the
@@ -94,15 +140,13 @@ unsafe impl Stack for SlotStack {
 impl Slab {
     /// A slab of up to `limit` stacks of at least `stack_bytes`, none of them mapped yet.
     pub(crate) fn new(stack_bytes: usize, limit: usize, guards: Guards) -> Slab {
-        let page = page_bytes();
-        let pages = stack_bytes.div_ceil(page).max(LEAST_PAGES);
         Slab {
             guards,
-            stack_bytes: pages * page,
-            guard_bytes: GUARD_PAGES * page,
+            layout: Layout::new(stack_bytes),
             limit: limit.min(guards.most_stacks()),
             chunks: RefCell::default(),
             carved: Cell::new(0),
+            open: Cell::new(0),
             free: RefCell::default(),
             dirty: Cell::new(false),
             deepest: Cell::new(0),
@@ -142,11 +186,46 @@ impl Slab {
                 self.note_depth(self.touched(free.slots[at], &mut Vec::new()));
             }
             // SAFETY: the slot is free: its last coroutine is done and no other has it yet.
-            unsafe { guard::discard(stack.limit.get(), self.stack_bytes) };
+            unsafe { guard::discard(stack.limit.get(), self.layout.stack_bytes) };
         }
         free.clean = free.cold.max(free.clean);
         free.cold = free.slots.len();
         self.dirty.set(free.clean < free.cold);
+        let clean = free.clean;
+        free.slots[..clean].sort_unstable_by(|one, other| other.cmp(one));
+    }
+
+    /// A chunk of whose slots none is used or has pages, if there is one. It is nobody's then, and
+    /// is to be [released](Self::release).
+    pub(crate) fn unused(&self) -> Option<usize> {
+        let (mut free, chunks) = (self.free.borrow_mut(), self.chunks.borrow());
+        let (mut first, mut found) = (0, None);
+        // Sorted by the sweep, so those of one chunk stand together.
+        let one_chunk = |one: &u32, other: &u32| *one as usize / CHUNK == *other as usize / CHUNK;
+        for slots in free.slots[..free.clean].chunk_by(one_chunk) {
+            let chunk = slots[0] as usize / CHUNK;
+            if slots.len() == chunks[chunk].carved {
+                found = Some((chunk, first..first + slots.len()));
+                break;
+            }
+            first += slots.len();
+        }
+        let (chunk, slots) = found?;
+        free.clean -= slots.len();
+        free.cold -= slots.len();
+        free.slots.drain(slots);
+        Some(chunk)
+    }
+
+    /// Gives back a chunk that was [unused](Self::unused).
+    pub(crate) fn release(&self, chunk: usize) {
+        let mut chunks = self.chunks.borrow_mut();
+        self.carved.set(self.carved.get() - chunks[chunk].carved);
+        let start = std::mem::take(&mut chunks[chunk].start);
+        chunks[chunk].carved = 0;
+        // SAFETY: all of its slots were free, so nothing points there, and they are no longer in
+        // the list.
+        unsafe { guard::release(start, self.layout.chunk_bytes()) };
     }
 
     /// Whether a sweep may find something, now or later.
@@ -155,9 +234,14 @@ impl Slab {
         self.dirty.get()
     }
 
-    /// The size of each stack.
-    pub(crate) fn stack_bytes(&self) -> usize {
-        self.stack_bytes
+    /// How its chunks are cut.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Where the chunk of a slot that is in use begins.
+    pub(crate) fn start_of(&self, slot: u32) -> usize {
+        self.chunk_start(slot as usize)
     }
 
     /// Where a stack is.
@@ -181,10 +265,10 @@ impl Slab {
     /// or a sweep saw before.
     pub(crate) fn deepest(&self) -> usize {
         let (page, mut pages) = (page_bytes(), Vec::new());
-        let (stride, guard) = (self.stride() / page, self.guard_bytes / page);
-        for (number, chunk) in self.chunks.borrow().iter().enumerate() {
-            let slots = (self.carved.get() - number * CHUNK).min(CHUNK);
-            if guard::resident(chunk.start, slots * self.stride(), &mut pages).is_ok() {
+        let (stride, guard) = (self.layout.stride() / page, self.layout.guard_bytes / page);
+        for chunk in self.chunks.borrow().iter().filter(|chunk| chunk.carved > 0) {
+            let length = chunk.carved * self.layout.stride();
+            if guard::resident(chunk.start, length, &mut pages).is_ok() {
                 let depths = pages.chunks(stride).map(|slot| self.depth(&slot[guard..]));
                 self.note_depth(depths.max().unwrap_or(0));
             }
@@ -206,59 +290,63 @@ impl Slab {
     /// a fault; none while the slab is growing.
     pub(crate) fn overflowed(&self, address: usize) -> Option<u32> {
         let chunks = self.chunks.try_borrow().ok()?;
-        let at = chunks
-            .iter()
-            .position(|chunk| (chunk.start..chunk.start + self.chunk_bytes()).contains(&address))?;
+        let length = self.layout.chunk_bytes();
+        let is_in = |chunk: &Chunk| {
+            chunk.start != 0 && (chunk.start..chunk.start + length).contains(&address)
+        };
+        let at = chunks.iter().position(is_in)?;
         let inside = address - chunks[at].start;
-        let (slot, offset) = (inside / self.stride(), inside % self.stride());
-        (offset < self.guard_bytes && slot < CHUNK).then_some((at * CHUNK + slot) as u32)
+        let (slot, offset) = (inside / self.layout.stride(), inside % self.layout.stride());
+        (offset < self.layout.guard_bytes && slot < CHUNK).then_some((at * CHUNK + slot) as u32)
     }
 
     /// A slot that has never been used, with guards on both sides of it.
     fn carve(&self) -> io::Result<u32> {
-        let slot = self.carved.get();
-        if slot >= self.limit {
+        if self.carved.get() >= self.limit {
             return Err(self.exhausted());
         }
-        if slot / CHUNK == self.chunks.borrow().len() {
+        if self.chunks.borrow().get(self.open.get()).is_none_or(Chunk::is_full) {
             self.grow()?;
         }
-        let above = self.chunk_start(slot) + (slot % CHUNK + 1) * self.stride();
-        guard::install(above, self.guard_bytes, self.guards).map_err(no_memory)?;
-        self.carved.set(slot + 1);
-        Ok(slot as u32)
+        let open = self.open.get();
+        let chunk = &mut self.chunks.borrow_mut()[open];
+        let slot = (open * CHUNK + chunk.carved) as u32;
+        let above = self.layout.top(chunk.start, slot);
+        guard::install(above, self.layout.guard_bytes, self.guards).map_err(no_memory)?;
+        chunk.carved += 1;
+        self.carved.set(self.carved.get() + 1);
+        Ok(slot)
     }
 
-    /// One more chunk, with its lowest guard.
+    /// One more chunk, with its lowest guard, from which slots are cut from now on.
     fn grow(&self) -> io::Result<()> {
-        let start = guard::reserve(self.chunk_bytes()).map_err(no_memory)?;
-        if let Err(error) = guard::install(start, self.guard_bytes, self.guards) {
+        let start = guard::reserve(self.layout.chunk_bytes()).map_err(no_memory)?;
+        if let Err(error) = guard::install(start, self.layout.guard_bytes, self.guards) {
             // SAFETY: the mapping has just been made, and nothing points into it.
-            unsafe { guard::release(start, self.chunk_bytes()) };
+            unsafe { guard::release(start, self.layout.chunk_bytes()) };
             return Err(no_memory(error));
         }
-        self.chunks.borrow_mut().push(Chunk { start, leaked: false });
+        let mut chunks = self.chunks.borrow_mut();
+        let chunk = Chunk { start, carved: 0, leaked: false };
+        let at = chunks.iter().position(|chunk| chunk.start == 0).unwrap_or(chunks.len());
+        match chunks.get_mut(at) {
+            Some(gone) => *gone = chunk,
+            None => chunks.push(chunk),
+        }
+        self.open.set(at);
         Ok(())
     }
 
     fn stack(&self, slot: u32) -> SlotStack {
-        let slot = slot as usize;
-        let below = self.chunk_start(slot) + slot % CHUNK * self.stride();
-        let limit = NonZeroUsize::new(below + self.guard_bytes).expect("no mapping is at zero");
-        let base = limit.checked_add(self.stack_bytes).expect("mappings do not wrap");
+        let top = self.layout.top(self.chunk_start(slot as usize), slot);
+        let limit = NonZeroUsize::new(top - self.layout.stack_bytes);
+        let limit = limit.expect("no mapping is at zero");
+        let base = NonZeroUsize::new(top).expect("mappings do not wrap");
         SlotStack { base, limit }
     }
 
     fn chunk_start(&self, slot: usize) -> usize {
         self.chunks.borrow()[slot / CHUNK].start
-    }
-
-    fn stride(&self) -> usize {
-        self.guard_bytes + self.stack_bytes
-    }
-
-    fn chunk_bytes(&self) -> usize {
-        CHUNK * self.stride() + self.guard_bytes
     }
 
     fn exhausted(&self) -> io::Error {
@@ -275,12 +363,20 @@ impl Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        let length = self.chunk_bytes();
-        for chunk in self.chunks.get_mut().iter().filter(|chunk| !chunk.leaked) {
+        let length = self.layout.chunk_bytes();
+        for chunk in self.chunks.get_mut().iter().filter(|chunk| chunk.start != 0 && !chunk.leaked)
+        {
             // SAFETY: no coroutine of this chunk is left: those that are done gave their slots
             // back, and one that is not has marked the chunk as leaked.
             unsafe { guard::release(chunk.start, length) };
         }
+    }
+}
+
+impl Chunk {
+    /// Whether nothing can be cut from it.
+    fn is_full(&self) -> bool {
+        self.start == 0 || self.carved == CHUNK
     }
 }
 
@@ -324,13 +420,13 @@ mod tests {
     fn slots_are_apart_and_as_large_as_asked() {
         both(|guards| {
             let slab = Slab::new(100_000, 600, guards);
-            assert_eq!(slab.stack_bytes() % page_bytes(), 0);
+            assert_eq!(slab.layout().stack_bytes % page_bytes(), 0);
             let mut stacks: Vec<_> = (0..600).map(|_| slab.take().unwrap()).collect();
             assert!(slab.take().is_err());
             stacks.sort_by_key(|(_, stack)| stack.base);
             for (number, stack) in &stacks {
                 let (limit, base) = (stack.limit.get(), stack.base.get());
-                assert_eq!(base - limit, slab.stack_bytes());
+                assert_eq!(base - limit, slab.layout().stack_bytes);
                 write(limit);
                 write(base - 1);
                 assert_eq!(slab.overflowed(limit - 1), Some(*number));
@@ -374,6 +470,39 @@ mod tests {
         assert!(!slab.wants_sweep());
         // Guards survive it.
         assert_eq!(slab.overflowed(deep[0] - 1), Some(0));
+    }
+
+    #[test]
+    fn a_chunk_that_nobody_uses_goes_and_another_may_come_in_its_place() {
+        both(|guards| {
+            let slab = Slab::new(65_536, 600, guards);
+            let mut stacks: Vec<_> = (0..600).map(|_| slab.take().unwrap()).collect();
+            let start = slab.start_of(256);
+            let kept = stacks.swap_remove(300);
+            let give_back = |(number, stack)| slab.give_back(number, stack);
+            stacks.into_iter().for_each(give_back);
+            slab.sweep();
+            assert_eq!(slab.unused(), None, "used since the sweep before");
+            slab.sweep();
+            // One of the second chunk is in use, and the third is not full.
+            let mut unused: Vec<_> = std::iter::from_fn(|| slab.unused()).collect();
+            unused.sort_unstable();
+            assert_eq!(unused, [0, 2]);
+            unused.into_iter().for_each(|chunk| slab.release(chunk));
+            assert_eq!((slab.carved.get(), slab.free.borrow().slots.len()), (256, 255));
+            assert_eq!(slab.overflowed(8), None, "at no address is no stack");
+            assert_eq!((slab.start_of(kept.0), slab.deepest()), (start, 0));
+            // The lowest first, then new ones up to the limit, which fill the gaps.
+            let mut again: Vec<u32> = (0..599).map(|_| slab.take().unwrap().0).collect();
+            assert!(again[..255].is_sorted() && again[0] == 256);
+            assert!(slab.take().is_err());
+            again.push(kept.0);
+            again.sort_unstable();
+            assert_eq!(again, (0..600).collect::<Vec<u32>>());
+            let (limit, number) = (slab.range(599).start, Some(599));
+            write(limit);
+            assert_eq!((slab.overflowed(limit - 1), slab.overflowed(limit)), (number, None));
+        });
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Connection {
         &mut self,
         work: impl FnOnce() -> io::Result<()> + Send + 'static,
     ) -> io::Result<()> {
-        let beside = self.beside.get_or_insert_with(Beside::new);
+        let beside = self.beside.get_or_insert_with(|| Box::new(Beside::new()));
         beside.reap();
         if beside.running == LIMIT {
             let why = format!("{LIMIT} run beside this handler already");
@@ -104,7 +104,7 @@ impl Connection {
 
     /// After the handler: ends what runs beside it, and answers the first failure among them.
     pub(super) fn end_beside(&mut self) -> io::Result<()> {
-        let Some(mut beside) = self.beside.take() else { return Ok(()) };
+        let Some(mut beside) = self.beside.take().map(|beside| *beside) else { return Ok(()) };
         let shut_down = |how| {
             if let Some(socket) = &self.link.socket {
                 // The peer may have gone, which ends them as well.

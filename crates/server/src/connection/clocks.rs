@@ -18,34 +18,50 @@ pub(super) struct Clocks {
     end: u64,
     write: Deadline,
     whole: Option<Duration>,
+    /// Whether they are still the guards'.
+    pub(super) unchanged: bool,
 }
 
 impl Clocks {
     pub(super) fn new(running: &Running) -> Clocks {
-        let (guards, opened_at) = (&running.guards, running.time());
+        Clocks::begun(running, (Instant::now(), running.time()))
+    }
+
+    /// Those of a connection that was opened [then](Self::beginning).
+    pub(super) fn begun(running: &Running, (opened, opened_at): (Instant, u64)) -> Clocks {
+        let guards = &running.guards;
         Clocks {
-            opened: Instant::now(),
+            opened,
             opened_at,
             first_byte: milliseconds(guards.deadline_first_byte),
             idle: milliseconds(guards.deadline_idle),
             end: end(opened_at, guards.deadline_connection),
             write: guards.deadline_write.into(),
             whole: guards.deadline_connection,
+            unchanged: true,
         }
+    }
+
+    /// When the connection was opened, on both clocks.
+    pub(super) fn beginning(&self) -> (Instant, u64) {
+        (self.opened, self.opened_at)
     }
 
     pub(super) fn set_idle(&mut self, limit: Option<Duration>) {
         self.idle = milliseconds(limit);
         self.first_byte = self.idle;
+        self.unchanged = false;
     }
 
     pub(super) fn set_write(&mut self, limit: Option<Duration>) {
         self.write = limit.into();
+        self.unchanged = false;
     }
 
     pub(super) fn set_connection(&mut self, limit: Option<Duration>) {
         self.end = end(self.opened_at, limit);
         self.whole = limit;
+        self.unchanged = false;
     }
 
     /// Until which moment a read may wait that begins at `time`.

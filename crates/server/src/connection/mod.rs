@@ -50,6 +50,7 @@ use parking::Parking;
 use sending::Held;
 
 pub(crate) use handed::{at_once, see_to_each};
+pub(crate) use parking::Kept;
 pub(crate) use sending::Sending;
 
 pub use answer::Answer;
@@ -68,7 +69,7 @@ pub struct Connection {
     output: Vec<u8>,
     /// What is shared with the writers, once there are any.
     sending: Option<Held>,
-    beside: Option<Beside>,
+    beside: Option<Box<Beside>>,
     received: u64,
     sent: u64,
     /// The peer has finished, or a deadline has passed: nothing more will be received.
@@ -99,8 +100,19 @@ impl Connection {
         link: Arc<Link>,
         summary: Summary,
     ) -> Connection {
+        let clocks = Clocks::new(&running);
+        Connection::with_clocks(running, site, link, summary, clocks)
+    }
+
+    fn with_clocks(
+        running: Arc<Running>,
+        site: Arc<Site>,
+        link: Arc<Link>,
+        summary: Summary,
+        clocks: Clocks,
+    ) -> Connection {
         Connection {
-            clocks: Clocks::new(&running),
+            clocks,
             running,
             site,
             link,

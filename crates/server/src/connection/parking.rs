@@ -1,9 +1,9 @@
 //! Waiting for the next request without a stack: what a connection does before and after.
 //!
 //! ```text
-//!   next_request ── idle for long ──► false, and `take_idle` ──► park ──► (a box, no stack)
-//!        ▲                                                                      │ a byte, an end
-//!        └────────────────────────────── unpark ◄───────────────────────────────┘
+//!   next_request ── idle for long ──► false, and `take_idle` ──► park ──► keep (no stack)
+//!        ▲                                                                    │ a byte, an end
+//!        └────────────────────────────── unpark ◄────────────────────── take up
 //! ```
 //! The wait itself goes on: the patrol keeps its deadline and a drain ends it as before, by the
 //! word in the link and by shutting the reading side down, which wakes whoever is parked.
@@ -12,10 +12,15 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
+
+use socket::SockAddr;
 
 use super::Connection;
+use super::clocks::Clocks;
+use crate::event::Summary;
 use crate::listener::Site;
-use crate::running::Running;
+use crate::running::{Place, Running};
 use crate::waiting::Waiting;
 
 /// Whether the wait for a request may be given up for a cheaper one.
@@ -50,8 +55,6 @@ impl Connection {
     /// Begins that wait again; false if the server has begun to drain, which
     /// [`next_request`](Connection::next_request) knows how to deal with.
     pub(crate) fn park(&mut self, until: u64) -> bool {
-        // What it still owns is little, and shall be less.
-        self.output = Vec::new();
         self.waits = self.waits.wrapping_add(1);
         self.link.wait(Waiting::Between, until, self.waits);
         !self.running.is_draining()
@@ -70,6 +73,78 @@ impl Connection {
         match self.link.resume() {
             None => Ok(()),
             ending => self.end_receive_otherwise(Ok(0), ending, until).map(drop),
+        }
+    }
+}
+
+/// A connection in a wait for a next request, without what it needs only when that is over.
+pub(crate) enum Kept {
+    /// What is not known otherwise of one that is like any other.
+    Bare(Bare),
+    /// All of one that has writers, limits of its own or anything else that others have not.
+    Whole(Box<Connection>),
+}
+
+/// See [`Kept`].
+pub(crate) struct Bare {
+    site: Arc<Site>,
+    peer: SockAddr,
+    opened: (Instant, u64),
+    received: u64,
+    sent: u64,
+    waits: u16,
+}
+
+impl Connection {
+    /// Itself, as it is to be kept.
+    pub(crate) fn keep(self) -> Kept {
+        let bare = self.sending.is_none()
+            && self.refilled.is_none()
+            && self.ended_by.is_none()
+            && !self.ended
+            && !self.drained
+            && self.output.is_empty()
+            && self.clocks.unchanged;
+        if !bare {
+            return self.keep_whole();
+        }
+        let Connection { site, summary, clocks, received, sent, waits, .. } = self;
+        let (peer, opened) = (summary.peer, clocks.beginning());
+        Kept::Bare(Bare { site, peer, opened, received, sent, waits })
+    }
+
+    /// Apart, since it would take as much of every stack once more.
+    #[cold]
+    #[inline(never)]
+    fn keep_whole(mut self) -> Kept {
+        self.output = Vec::new();
+        Kept::Whole(Box::new(self))
+    }
+}
+
+impl Kept {
+    /// The connection that has this place.
+    pub(crate) fn take_up(self, place: &Place) -> Connection {
+        let bare = match self {
+            Kept::Whole(connection) => return *connection,
+            Kept::Bare(bare) => bare,
+        };
+        let Bare { site, peer, opened, received, sent, waits } = bare;
+        let (listener, service) = (site.index, Arc::clone(&site.name));
+        let summary = Summary { id: place.id, listener, service, peer, datagram: false };
+        let running = Arc::clone(&place.running);
+        let clocks = Clocks::begun(&running, opened);
+        let mut connection = Connection::with_clocks(running, site, place.link(), summary, clocks);
+        (connection.received, connection.sent, connection.waits) = (received, sent, waits);
+        connection.parking = Parking::WhenIdle;
+        connection
+    }
+
+    /// What its coroutine is called.
+    pub(crate) fn name(&self, place: &Place) -> String {
+        match self {
+            Kept::Whole(connection) => connection.summary.to_string(),
+            Kept::Bare(bare) => format!("{} #{} {}", bare.site.name, place.id, bare.peer),
         }
     }
 }

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn queue(messages: &[&[u8]]) -> Queue {
-        let mut queue = Queue::new(Arc::new(Link::new(None, None)));
+        let mut queue = Queue::new(Arc::new(Link::new(None, None, 0)));
         messages.iter().for_each(|message| queue.push(Arc::from(*message)));
         queue
     }

@@ -7,10 +7,10 @@
 //! * **What do requests share?** The process: memory, descriptors, everything in an `Arc`. Requests
 //!   of one worker never run at the same moment.
 //! * **What does a slow client cost?** Its parked stack; nobody waits for it.
-//! * **Memory per connection?** The pages its stack has touched, a page at least: 6 KiB in all for
+//! * **Memory per connection?** The pages its stack has touched, a page at least: 5 KiB in all for
 //!   a handler without large arrays. Buffers are lent while there is something in them. A handler
 //!   that goes request by request (`per_request`) has no stack either when it has been idle for a
-//!   second: 2 KiB then.
+//!   few seconds: half a KiB then.
 //! * **What does a panic do?** It is caught, told, and closes its connection; the others go on. A
 //!   stack that overflows ends the process, with a line that names the connection.
 //! * **How does it stop?** Handlers finish within the grace period. Then every call they wait in

@@ -19,7 +19,7 @@ pub(super) struct Runner;
 impl Run for Runner {
     fn serve(&mut self, serving: Serving) -> Result {
         serving.accept_loop()?.run(&mut |request| {
-            request.run();
+            Box::new(request).run();
             Ok(())
         })
     }

@@ -54,7 +54,7 @@ impl Runner {
         let done = Arc::clone(&self.done);
         let refusal = request.refusal();
         let body = move || {
-            request.run();
+            Box::new(request).run();
             done.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         };
         match Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {

@@ -1,0 +1,108 @@
+//! The slots of a worker: where they are, and which of them have a coroutine.
+//!
+//! A slot stands at the very top of its stack, above the name, in the page that a coroutine has in
+//! any case. So it costs nothing of its own, and comes and goes with that page: where nobody has a
+//! stack, there is nothing to be read. Which slots are taken is therefore known apart.
+//!
+//! What it deliberately does not know: when a stack is given back.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+
+use crate::slot::{Slot, SlotRef};
+use crate::stack::head;
+use crate::stack::slab::{CHUNK, Layout};
+
+/// See the head of this file.
+pub(crate) struct Slots {
+    layout: Layout,
+    chunks: Box<[Chunk]>,
+}
+
+#[derive(Default)]
+struct Chunk {
+    /// Where the stacks begin; zero where there are none.
+    stacks: Cell<usize>,
+    /// A bit for each slot.
+    taken: [Cell<u64>; CHUNK / BITS],
+}
+
+const BITS: usize = u64::BITS as usize;
+
+impl Slots {
+    /// Room for so many.
+    pub(crate) fn new(coroutines: usize, layout: Layout) -> Slots {
+        let chunks = coroutines.div_ceil(CHUNK);
+        Slots { layout, chunks: (0..chunks).map(|_| Chunk::default()).collect() }
+    }
+
+    /// Where there may be a slot of this number, taken or not.
+    #[inline]
+    fn place(&self, number: u32) -> Option<*mut Slot> {
+        let stacks = self.chunks.get(number as usize / CHUNK)?.stacks.get();
+        (stacks != 0).then(|| head::slot(self.layout.top(stacks, number)))
+    }
+
+    /// The slot of this number, which is or has been taken, if there is one.
+    #[inline]
+    pub(crate) fn find(&self, number: u32) -> Option<SlotRef> {
+        let slot = self.place(number).filter(|_| self.is_taken(number))?;
+        // SAFETY: it was made by `take`, and is there until it is given back with its stack:
+        // references to it are kept by the scheduler and the reactor beside it for as long as it
+        // has a coroutine, and on that coroutine's stack.
+        Some(unsafe { SlotRef::at(slot) })
+    }
+
+    /// Makes the slot of a stack that has been taken, in a chunk of them that begins at `stacks`.
+    pub(crate) fn take(&self, number: u32, stacks: usize) -> SlotRef {
+        let chunk = &self.chunks[number as usize / CHUNK];
+        chunk.stacks.set(stacks);
+        let word = &chunk.taken[number as usize % CHUNK / BITS];
+        word.set(word.get() | bit(number));
+        let slot = head::slot(self.layout.top(stacks, number));
+        // SAFETY: it lies in a stack that nobody else has. There is the slot that was there before,
+        // or there are zeros: either way a number.
+        let generation = unsafe { &raw const (*slot).handed.generation };
+        // SAFETY: as above.
+        let generation = unsafe { generation.read() };
+        // SAFETY: as above; the end of a stack is aligned to a page, and a slot is a multiple of
+        // its own alignment.
+        unsafe { slot.write(Slot::new(number)) };
+        // SAFETY: as in `find`.
+        let slot = unsafe { SlotRef::at(slot) };
+        // What the kernel still has to say is of the one before.
+        slot.handed.generation.set(generation.get());
+        slot
+    }
+
+    /// Notes that nobody has the slot any more.
+    pub(crate) fn give_back(&self, number: u32) {
+        let word = &self.chunks[number as usize / CHUNK].taken[number as usize % CHUNK / BITS];
+        word.set(word.get() & !bit(number));
+    }
+
+    /// Notes that the stacks of a chunk, none of which is taken, are about to go.
+    pub(crate) fn forget(&self, chunk: usize) {
+        self.chunks[chunk].stacks.set(0);
+    }
+
+    /// Whether the slot is taken.
+    #[inline]
+    fn is_taken(&self, number: u32) -> bool {
+        let chunk = self.chunks.get(number as usize / CHUNK);
+        let word = chunk.map(|chunk| chunk.taken[number as usize % CHUNK / BITS].get());
+        word.is_some_and(|word| word & bit(number) != 0)
+    }
+
+    /// Every slot with a coroutine that may still run.
+    pub(crate) fn all(&self) -> impl Iterator<Item = SlotRef> {
+        let chunks = self.chunks.iter().enumerate().filter(|(_, chunk)| chunk.stacks.get() != 0);
+        let numbers = chunks.flat_map(|(at, _)| (at * CHUNK) as u32..((at + 1) * CHUNK) as u32);
+        numbers.filter_map(|number| self.find(number)).filter(|slot| slot.is_alive())
+    }
+}
+
+fn bit(number: u32) -> u64 {
+    1 << (number as usize % BITS)
+}
