@@ -476,12 +476,14 @@ fn drop_body(body: impl FnOnce()) {
 struct Entered {
     driver: Option<&'static dyn Driver>,
     worker: Option<&'static Core>,
+    _quiet: seam::WithoutSigpipe,
 }
 
 impl Entered {
     fn new(core: &'static Core) -> Entered {
         let worker = current::enter(Some(core));
-        Entered { driver: seam::install(Some(core)), worker }
+        let driver = seam::install(Some(core));
+        Entered { driver, worker, _quiet: seam::WithoutSigpipe::new() }
     }
 }
 

@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::deadline::Deadline;
 use crate::poll::Interest;
 use crate::sys::call;
+use crate::sys::transfer::Sheltered;
 use crate::thread_driver;
 
 pub use crate::operation::{Operation, Peer, Waiting, is_pending};
@@ -211,6 +212,21 @@ thread_local! {
 /// thread itself. Answers the one before.
 pub fn install(driver: Option<&'static dyn Driver>) -> Option<&'static dyn Driver> {
     DRIVER.replace(driver)
+}
+
+/// While it lives, SIGPIPE is blocked in this thread; one that was raised is gone afterwards. A
+/// driver's thread has it, so that a call without a flag against that signal, `sendfile(2)`, need
+/// not ask each time whether the process ignores it.
+#[derive(Debug)]
+#[must_use]
+pub struct WithoutSigpipe(#[expect(dead_code, reason = "it is held")] Sheltered);
+
+impl WithoutSigpipe {
+    /// From now on.
+    #[expect(clippy::new_without_default, reason = "it does something")]
+    pub fn new() -> WithoutSigpipe {
+        WithoutSigpipe(Sheltered::new())
+    }
 }
 
 /// The driver of this thread.

@@ -18,7 +18,8 @@
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
 //! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
 //! nothing is set and nothing is asked first. A socket that knows this of itself is not even
-//! locked.
+//! locked; and for `sendfile`, on a connection, it is believed: a program that has been given the
+//! socket and takes the flag away makes the worker wait in the call.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.
@@ -76,6 +77,10 @@ fn attempt_rarer(target: Target<'_>, operation: &mut Operation<'_>) -> io::Resul
 fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     let fd = target.fd;
     match operation {
+        // Whose socket it is alone, nearly always. Asking would be a twentieth of what a page costs.
+        Operation::SendFile { .. } if target.is_nonblocking() => {
+            operation.attempt(fd, Waiting::Allowed)
+        }
         // Asked again, since it is everybody's: one who takes it away at this very moment is the
         // foreign program above.
         _ if target.is_nonblocking() && is_nonblocking(fd)? => {

@@ -35,6 +35,8 @@ const SENDFILE_BYTES: u64 = 4 * 1024;
 /// So much of a file must be taken within one write deadline, as of any large answer: with 30 s
 /// that is 9 kB a second.
 const PART_BYTES: u64 = 256 * 1024;
+/// From here on a head goes with the file's first bytes whatever arrives meanwhile.
+const LARGE_BYTES: u64 = 256 * 1024;
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -154,9 +156,20 @@ impl<'c> Exchange<'c> {
         let limit = self.connection.guards().deadline_write;
         let socket = self.connection.socket();
         socket.set_timeout(limit)?;
-        // The head waits in the kernel for the first bytes of the file.
+        if part.end - part.start < LARGE_BYTES {
+            // The head waits in the kernel for the first bytes of the file.
+            socket.send_all_with(&head, Flags::MORE)?;
+            return send_part(socket, file, part, limit);
+        }
+        // An acknowledgement that arrives between the two would send the head alone, and wake the
+        // peer for it. Where both fill many packets that is worth two calls.
+        let corked = socket.set_tcp_cork(true).is_ok();
         socket.send_all_with(&head, Flags::MORE)?;
-        send_part(socket, file, part, limit)
+        send_part(socket, file, part, limit)?;
+        if corked {
+            socket.set_tcp_cork(false)?;
+        }
+        Ok(())
     }
 
     /// Answers with what `write` writes, of which nobody knows the length before.

@@ -3,8 +3,11 @@
 //! Neither has a flag against SIGPIPE, which `send(2)` has, so each call here keeps the signal away
 //! by itself. A process that ignores SIGPIPE, as Rust programs do, pays one look at that; in any
 //! other the signal is blocked in this thread for the call, and taken back if the call raised it.
+//! A driver's thread is [sheltered](Sheltered) for good and pays nothing.
 
+use std::cell::Cell;
 use std::io;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -38,7 +41,7 @@ pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> 
 
 /// Runs a call that may raise SIGPIPE in this thread so that the program does not see it.
 fn without_sigpipe(call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-    if is_ignored(libc::SIGPIPE) {
+    if SHELTERED.get() || is_ignored(libc::SIGPIPE) {
         return call();
     }
     let sigpipe = set_of(libc::SIGPIPE);
@@ -51,6 +54,39 @@ fn without_sigpipe(call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize
     }
     mask(libc::SIG_SETMASK, &before);
     answer
+}
+
+thread_local! {
+    static SHELTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, its thread blocks SIGPIPE. One raised meanwhile is taken back in the end.
+#[derive(Debug)]
+pub(crate) struct Sheltered {
+    /// The mask before; none where an outer one does it.
+    before: Option<libc::sigset_t>,
+    was_pending: bool,
+    /// A mask is its thread's.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Sheltered {
+    pub(crate) fn new() -> Sheltered {
+        let before =
+            (!SHELTERED.replace(true)).then(|| mask(libc::SIG_BLOCK, &set_of(libc::SIGPIPE)));
+        Sheltered { before, was_pending: is_pending(libc::SIGPIPE), _thread: PhantomData }
+    }
+}
+
+impl Drop for Sheltered {
+    fn drop(&mut self) {
+        let Some(before) = &self.before else { return };
+        if !self.was_pending && is_pending(libc::SIGPIPE) {
+            take_back(&set_of(libc::SIGPIPE));
+        }
+        SHELTERED.set(false);
+        mask(libc::SIG_SETMASK, before);
+    }
 }
 
 fn is_ignored(signal: i32) -> bool {
@@ -123,6 +159,15 @@ mod tests {
             assert_eq!(error.raw_os_error(), Some(libc::EPIPE));
         }
         assert!(!is_pending(libc::SIGPIPE));
+        let (sheltered, inner) = (Sheltered::new(), Sheltered::new());
+        drop(inner);
+        let error = sendfile(left.as_fd(), file.as_fd(), 0, 4096).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EPIPE));
+        assert!(is_pending(libc::SIGPIPE), "nothing was asked, and it waits");
+        drop(sheltered);
+        assert!(!is_pending(libc::SIGPIPE) && !SHELTERED.get());
+        let error = sendfile(left.as_fd(), file.as_fd(), 0, 4096).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EPIPE));
         // SAFETY: puts back what was there.
         unsafe { libc::signal(libc::SIGPIPE, before) };
         assert!(is_ignored(libc::SIGPIPE), "Rust programs ignore it");
