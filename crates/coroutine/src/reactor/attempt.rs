@@ -77,7 +77,7 @@ fn attempt_rarer(target: Target<'_>, operation: &mut Operation<'_>) -> io::Resul
 fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     let fd = target.fd;
     match operation {
-        // Whose socket it is alone, nearly always. Asking would be a twentieth of what a page costs.
+        // Nearly always it is this worker's alone. Asking would be a fortieth of what a page costs.
         Operation::SendFile { .. } if target.is_nonblocking() => {
             operation.attempt(fd, Waiting::Allowed)
         }
