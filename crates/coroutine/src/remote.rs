@@ -20,6 +20,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::list::Listed;
 use crate::mailbox::Mailbox;
 use crate::roster::Tables;
+use crate::shortage::{Shortage, Shortages};
 use crate::stack::head;
 use crate::stack::slab::{Layout, SlotStack};
 use crate::sync::Sender;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     takes_spawns: AtomicBool,
     /// The worker's thread, as `gettid(2)` says; zero while it does not run.
     thread: AtomicI32,
+    /// What its ring has run short of. The ring has it too.
+    pub(crate) shortages: Arc<Shortages>,
 }
 
 /// A handle to a running [`Worker`](crate::Worker), for any thread.
@@ -110,6 +113,17 @@ impl Remote {
             }
         }
     }
+
+    /// What the worker's ring has run short of since the previous call of this function: each kind
+    /// is told once in a worker's life, also after its end. `None` when there is nothing to tell,
+    /// and always on epoll.
+    ///
+    /// Nothing is lost, and there is nothing to do: the worker goes on, and each of those receives
+    /// cost it a call more.
+    #[must_use]
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.0.shortages.take()
+    }
 }
 
 impl Remote {
@@ -152,6 +166,7 @@ impl Shared {
             tables: Tables::new(coroutines),
             takes_spawns: AtomicBool::new(true),
             thread: AtomicI32::new(0),
+            shortages: Arc::default(),
         })
     }
 

@@ -94,7 +94,8 @@ impl Worker {
         }
         let slab = Slab::new(settings.stack_bytes, settings.coroutines, Guards::probe()?);
         let shared = Arc::new(Shared::new(settings.coroutines, slab.layout())?);
-        let (reactor, driven) = Reactor::new(shared.bell(), settings.driver, sizes)?;
+        let (reactor, driven) =
+            Reactor::new(shared.bell(), settings.driver, sizes, &shared.shortages)?;
         let core = Core {
             reactor,
             scheduler: Scheduler::new(slab, settings.coroutines, shared.tables.clone()),

@@ -33,6 +33,7 @@ mod waiters;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 use socket::Deadline;
@@ -44,6 +45,7 @@ use self::uring::Uring;
 use crate::dormant::Dormant;
 use crate::memory::Memory;
 use crate::scheduler::Scheduler;
+use crate::shortage::Shortages;
 use crate::slot::SlotRef;
 use crate::worker::Core;
 
@@ -68,10 +70,11 @@ impl Reactor {
         bell: &OwnedFd,
         asked: Driver,
         sizes: Sizes,
+        shortages: &Arc<Shortages>,
     ) -> io::Result<(Reactor, Driven)> {
         let driven = match asked.asked() {
             Driver::Epoll => Driven::by(Driver::Epoll),
-            Driver::Auto | Driver::Uring => match Uring::new(bell, sizes) {
+            Driver::Auto | Driver::Uring => match Uring::new(bell, sizes, shortages) {
                 Ok(uring) => return Ok((Reactor::Uring(uring), Driven::by(Driver::Uring))),
                 Err(error) => Driven::instead(&error),
             },
@@ -171,7 +174,8 @@ impl Reactor {
 /// See [`Driver::examine`].
 fn examine(asked: Driver) -> Driven {
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-    match bell.map_err(io::Error::from).and_then(|bell| Reactor::new(&bell, asked, SIZES)) {
+    let reactor = |bell| Reactor::new(&bell, asked, SIZES, &Arc::default());
+    match bell.map_err(io::Error::from).and_then(reactor) {
         Ok((_, driven)) => driven,
         Err(error) => Driven::instead(&error),
     }

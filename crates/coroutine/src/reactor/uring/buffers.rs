@@ -7,7 +7,8 @@
 //! ```
 //! A buffer goes to the caller as it is, nothing is copied, and comes back when the caller waits
 //! again; where callers keep theirs, others are made. A crowd that comes in one moment may find the
-//! shelf empty: `ENOBUFS`, upon which that receive waits for readiness and takes one of the stock.
+//! shelf empty: `ENOBUFS`, upon which that receive waits for readiness and takes one of the stock;
+//! and it is [noted](crate::shortage).
 //!
 //! It deliberately does not let the kernel fill more than one buffer for one call; see `mod.rs`.
 //!

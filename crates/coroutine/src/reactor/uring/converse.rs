@@ -170,7 +170,7 @@ impl Uring {
                 memory.lend();
                 Ok(count)
             }
-            _ => self.recv_ready(core, me, target, memory, NEVER),
+            _ => self.recv_unchosen(core, me, target, memory, (over.outcome, NEVER)),
         }
     }
 

@@ -26,6 +26,7 @@ use super::perform::{Next, as_thread, is_put_off};
 use crate::clock::{Moment, NEVER};
 use crate::driver::{After, after};
 use crate::memory::{Memory, Stock};
+use crate::shortage::Shortage;
 use crate::slot::{SlotRef, WaitsFor};
 use crate::worker::Core;
 
@@ -137,8 +138,25 @@ impl Uring {
                 note(target, over.outcome, count, BUFFER_BYTES);
                 Ok(count)
             }
-            _ => self.recv_ready(core, me, target, memory, end),
+            _ => self.recv_unchosen(core, me, target, memory, (over.outcome, end)),
         }
+    }
+
+    /// Receives where the kernel has chosen no buffer, perhaps for want of one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn recv_unchosen(
+        &self,
+        core: &Core,
+        me: SlotRef,
+        target: Target<'_>,
+        memory: &mut impl Memory,
+        (outcome, end): (Outcome, Moment),
+    ) -> io::Result<usize> {
+        if outcome.result == -libc::ENOBUFS {
+            self.ring.shortages.note(Shortage::Buffers);
+        }
+        self.recv_ready(core, me, target, memory, end)
     }
 
     /// Receives where it is not a buffer of the shelf's.
@@ -196,7 +214,7 @@ impl Uring {
     /// Waits until there is something, and then receives it by a call: what a large message is
     /// worth, for a buffer that is still in the cache, and what is left where the shelf is empty.
     #[inline(never)]
-    pub(super) fn recv_ready(
+    fn recv_ready(
         &self,
         core: &Core,
         me: SlotRef,

@@ -50,6 +50,7 @@ mod together;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use io_uring::opcode::{AsyncCancel, AsyncCancel2, PollAdd};
 use io_uring::squeue::Flags;
@@ -63,6 +64,7 @@ use self::together::Together;
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
+use crate::shortage::Shortages;
 
 pub(crate) use self::ring::{SIZES, Sizes};
 
@@ -81,12 +83,17 @@ pub(crate) struct Uring {
 }
 
 impl Uring {
-    /// A reactor that hears `bell`, which outlives it. The ring has passed its test.
+    /// A reactor that hears `bell`, which outlives it, and notes what runs short. The ring has passed
+    /// its test.
     ///
     /// # Errors
     /// Why there is no ring, or none that works.
-    pub(crate) fn new(bell: &OwnedFd, sizes: Sizes) -> io::Result<Uring> {
-        let ring = Ring::new(sizes)?;
+    pub(crate) fn new(
+        bell: &OwnedFd,
+        sizes: Sizes,
+        shortages: &Arc<Shortages>,
+    ) -> io::Result<Uring> {
+        let ring = Ring::new(sizes, Arc::clone(shortages))?;
         probe::test(&ring)?;
         let uring = Uring {
             // Without it a receive waits for readiness first, and costs a system call.

@@ -160,6 +160,8 @@ fn wait(ring: &Ring, mark: u64) -> io::Result<i32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::reactor::uring::SIZES;
 
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_ring_that_passes_is_empty_afterwards() {
-        let Ok(ring) = Ring::new(SIZES) else { return };
+        let Ok(ring) = Ring::new(SIZES, Arc::default()) else { return };
         test(&ring).unwrap();
         test(&ring).unwrap();
         ring.enter(0).unwrap();

@@ -8,7 +8,8 @@
 //! The kernel runs completions only inside `enter` (`DEFER_TASKRUN`), and only for the thread that
 //! made the ring (`SINGLE_ISSUER`); whether any are due it says in a word of the queue
 //! (`TASKRUN_FLAG`), so that a busy loop need not ask by a system call. Completions that find no
-//! room wait in the kernel (`NODROP`) and are fetched by the next `enter`.
+//! room wait in the kernel (`NODROP`) and are fetched by the next `enter`; and it is
+//! [noted](crate::shortage).
 //!
 //! A forked child has the queues too, and shares them with its parent. So every ring knows its
 //! process, and refuses to work in another one; see `process_mark.rs`.
@@ -20,6 +21,7 @@
 use std::fmt;
 use std::io;
 use std::mem::size_of;
+use std::sync::Arc;
 
 use io_uring::squeue::Entry;
 use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
@@ -27,6 +29,7 @@ use io_uring::{EnterFlags, IoUring, Probe};
 
 use super::process_mark::ProcessMark;
 use crate::clock::NEVER;
+use crate::shortage::{Shortage, Shortages};
 
 /// The room of a ring's queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub(super) struct Ring {
     /// Waits are not counted as waiting for a disk (Linux 6.15).
     quiet: EnterFlags,
     mark: ProcessMark,
+    pub(super) shortages: Arc<Shortages>,
 }
 
 /// One completion.
@@ -60,12 +64,12 @@ pub(super) struct Completion {
 }
 
 impl Ring {
-    /// A ring of the calling thread's, which alone may use it.
+    /// A ring of the calling thread's, which alone may use it, and which notes what it runs short of.
     ///
     /// # Errors
     /// `EPERM`, `EACCES` denied; `ENOSYS` unknown; `EINVAL` a kernel before 6.1; `ENOMEM` memory,
     /// or the limit of what the user may lock; `EMFILE`.
-    pub(super) fn new(sizes: Sizes) -> io::Result<Ring> {
+    pub(super) fn new(sizes: Sizes, shortages: Arc<Shortages>) -> io::Result<Ring> {
         let mark = ProcessMark::of_this_process()?;
         let mut builder = IoUring::builder();
         builder
@@ -86,7 +90,7 @@ impl Ring {
             true => EnterFlags::NO_IOWAIT,
             false => EnterFlags::empty(),
         };
-        Ok(Ring { ring, quiet, mark })
+        Ok(Ring { ring, quiet, mark, shortages })
     }
 
     /// What this kernel's rings can do.
@@ -275,7 +279,12 @@ impl Ring {
     fn state(&self) -> State {
         // SAFETY: as in `queue`.
         let queue = unsafe { self.ring.submission_shared() };
-        State { pushed: queue.len() as u32, due: queue.taskrun() || queue.cq_overflow() }
+        // Asked first: the next `enter` clears it, also where others are due.
+        let overflows = queue.cq_overflow();
+        if overflows {
+            self.shortages.note(Shortage::Completions);
+        }
+        State { pushed: queue.len() as u32, due: overflows || queue.taskrun() }
     }
 
     /// Whether no completion lies in the queue.

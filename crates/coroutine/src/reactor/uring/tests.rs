@@ -2,7 +2,6 @@
 
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::opcode::Recv;
@@ -15,9 +14,10 @@ use super::*;
 use crate::reactor::Reactor;
 use crate::reactor::choice::Driver;
 use crate::settings::{Ended, Settings};
+use crate::shortage::Shortage;
 use crate::slot::{Slot, SlotRef};
 use crate::worker::Worker;
-use crate::{sleep, spawn, yield_now};
+use crate::{Remote, sleep, spawn, yield_now};
 
 const TINY: Sizes = Sizes { submissions: 2, completions: 4 };
 
@@ -30,6 +30,12 @@ fn on_tiny_ring(grace: Duration, main: impl FnOnce() + 'static) -> Option<Ended>
 
 fn pair() -> (Socket, Socket) {
     Socket::pair(Family::UNIX, Type::STREAM, Default::default()).unwrap()
+}
+
+/// What this worker says now that it has run short of.
+fn said() -> Vec<Shortage> {
+    let remote = Remote(Arc::clone(&crate::current::worker().unwrap().shared));
+    std::iter::from_fn(|| remote.shortage()).collect()
 }
 
 #[test]
@@ -58,27 +64,35 @@ fn full_queues_delay_and_lose_nothing() {
     });
 }
 
-#[test]
-fn completions_that_overflow_all_arrive() {
-    on_tiny_ring(Duration::from_secs(60), || {
-        let (left, right) = pair();
-        let right = Arc::new(right);
-        let waiters: Vec<_> = (0..300)
-            .map(|_| {
-                let right = Arc::clone(&right);
-                spawn(move || {
-                    let memory = Memory::default();
-                    let target = memory.target(right.as_fd());
-                    let mut watch = [Watch { target, interest: Interest::READ, ready: false }];
-                    wait_any(&mut watch, Deadline::Never).unwrap();
-                    right.recv(&mut [0]).unwrap()
-                })
+/// Has many wait for the same at once, more than completions have room, and all of them hear it.
+fn overflow() {
+    let (left, right) = pair();
+    let right = Arc::new(right);
+    let waiters: Vec<_> = (0..300)
+        .map(|_| {
+            let right = Arc::clone(&right);
+            spawn(move || {
+                let memory = Memory::default();
+                let target = memory.target(right.as_fd());
+                let mut watch = [Watch { target, interest: Interest::READ, ready: false }];
+                wait_any(&mut watch, Deadline::Never).unwrap();
+                right.recv(&mut [0]).unwrap()
             })
-            .collect();
-        sleep(Duration::from_millis(1));
-        left.send_all(b"1").unwrap();
-        left.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(waiters.into_iter().map(|one| one.join().unwrap()).sum::<usize>(), 1);
+        })
+        .collect();
+    sleep(Duration::from_millis(1));
+    left.send_all(b"1").unwrap();
+    left.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(waiters.into_iter().map(|one| one.join().unwrap()).sum::<usize>(), 1);
+}
+
+#[test]
+fn completions_that_overflow_all_arrive_and_it_is_said_once() {
+    on_tiny_ring(Duration::from_secs(60), || {
+        overflow();
+        assert_eq!(said(), [Shortage::Completions]);
+        overflow();
+        assert_eq!(said(), []);
     });
 }
 
@@ -190,7 +204,7 @@ fn a_crowd_empties_the_shelf_and_everyone_is_served() {
 }
 
 #[test]
-fn an_empty_shelf_stops_nobody() {
+fn an_empty_shelf_stops_nobody_and_it_is_said_once() {
     let settings = Settings { driver: Driver::Uring, ..Settings::default() };
     let worker = Worker::new(settings).unwrap();
     let emptied = || {
@@ -204,11 +218,18 @@ fn an_empty_shelf_stops_nobody() {
             let memory = Memory::default();
             received + (0..50).map(|_| answer_and_recv(&right, &memory)).sum::<usize>()
         });
-        for _ in 0..100 {
-            left.send_all(b"x").unwrap();
-            yield_now();
-            sleep(Duration::from_micros(10));
-        }
+        let say = |times| {
+            for _ in 0..times {
+                left.send_all(b"x").unwrap();
+                yield_now();
+                sleep(Duration::from_micros(10));
+            }
+        };
+        assert_eq!(said(), [], "nothing was short so far");
+        say(50);
+        assert_eq!(said(), [Shortage::Buffers]);
+        say(50);
+        assert_eq!(said(), []);
         assert_eq!(left.shutdown(Shutdown::Write).map_err(|error| error.kind()), Ok(()));
         assert_eq!(reader.join().unwrap(), 100);
         let mut answers = [0; 50];
@@ -221,7 +242,7 @@ fn an_empty_shelf_stops_nobody() {
 #[test]
 fn a_ring_that_goes_ends_what_is_under_way() {
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
-    let Ok(uring) = Uring::new(&bell, SIZES) else { return };
+    let Ok(uring) = Uring::new(&bell, SIZES, &Arc::default()) else { return };
     let slot = Slot::new(0);
     // SAFETY: the slot outlives the ring.
     let waiter = unsafe { SlotRef::new(&slot) };
@@ -240,13 +261,14 @@ fn a_ring_that_goes_ends_what_is_under_way() {
 
 #[test]
 fn a_child_leaves_the_ring_alone() {
-    let Ok(ring) = Ring::new(SIZES) else { return };
+    let Ok(ring) = Ring::new(SIZES, Arc::default()) else { return };
+    let another = || Ring::new(SIZES, Arc::default());
     let child = || {
         let nop = io_uring::opcode::Nop::new().build();
         // SAFETY: the entry points to nothing.
         let pushed = unsafe { ring.push(&nop) };
         match (ring.is_ours(), pushed, ring.enter(0)) {
-            (false, Err(_), Err(_)) if Ring::new(SIZES).is_ok_and(|own| own.is_ours()) => 0,
+            (false, Err(_), Err(_)) if another().is_ok_and(|own| own.is_ours()) => 0,
             _ => 1,
         }
     };
