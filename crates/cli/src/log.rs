@@ -78,6 +78,7 @@ impl Log {
                 | Event::Reloaded { error: Some(_) }
                 | Event::NotifyFailed { .. }
                 | Event::WorkerFellBack { .. }
+                | Event::RingShort { .. }
                 | Event::WorkerDied { .. }
                 | Event::WorkerNotStarted { .. }
         );
@@ -171,6 +172,7 @@ impl Log {
             Event::WorkerFellBack { why } => {
                 format!("switchboard: a worker runs on epoll (io_uring: {why})")
             }
+            Event::RingShort { why } => format!("switchboard: a worker's ring ran short: {why}"),
             Event::NotifyFailed { error } => {
                 format!("switchboard: cannot tell the service manager: {}", plain(error))
             }
@@ -287,6 +289,7 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
             Object::new("reload_failed").text("reason", &plain(error))
         }
         Event::WorkerFellBack { why } => Object::new("worker_fell_back").text("reason", why),
+        Event::RingShort { why } => Object::new("ring_short").text("reason", why),
         Event::NotifyFailed { error } => Object::new("notify_failed").text("reason", &plain(error)),
         Event::WorkerStarted { pid } => Object::new("worker_started").number("pid", *pid),
         Event::WorkerDied { pid, exit, pause } => Object::new("worker_died")

@@ -135,8 +135,9 @@ fn is_readable(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Waits until one of the descriptors is readable; false when the deadline passed first. Meanwhile
-/// looks now and then for connections that wait for longer than they may, and ends their waiting.
-/// While nothing opens and nothing is open, it sleeps, but for its other duties.
+/// looks now and then for connections that wait for longer than they may, and ends their waiting,
+/// and for what is to be told of the workers. While nothing opens and nothing is open, it sleeps,
+/// but for its other duties.
 fn patrol(
     running: &Running,
     duties: &Duties,
@@ -162,6 +163,7 @@ fn patrol(
         poll(&mut polls, next.earlier(duties.due()))?;
         running.patrol.woken();
         duties.perform(running)?;
+        running.tell_short();
         if polls[..watched].iter().any(|poll| poll.ready.read) {
             return Ok(true);
         }

@@ -103,6 +103,13 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
+    /// The ring of a worker of the coroutine engine has run short of something for a moment. The
+    /// worker goes on, and nothing is lost. Told once of each thing, of the first worker only, and
+    /// not at once: when the server next looks for deadlines, or at its end.
+    RingShort {
+        /// Of what, and what that means.
+        why: &'a str,
+    },
     /// Somebody asked by SIGQUIT what the server is doing. Told once by each process that has
     /// connections, see [`with_signals`](crate::Server::with_signals).
     Described {
@@ -434,6 +441,7 @@ pub(crate) fn to_stderr(event: &Event<'_>) {
         }
         Event::Described { description } => eprintln!("{description}"),
         Event::WorkerFellBack { why } => eprintln!("a worker runs on epoll (io_uring: {why})"),
+        Event::RingShort { why } => eprintln!("a worker's ring ran short: {why}"),
         Event::AcceptFailed { address, error, .. } => {
             eprintln!("accept {address}: {}", plain(error));
         }

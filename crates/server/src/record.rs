@@ -34,6 +34,7 @@ pub(crate) enum Reported {
     AcceptFailed { address: Address, error: io::Error, pause: Option<Duration> },
     Stalled { handler: String, elapsed: Duration, backtrace: Option<String> },
     FellBack(String),
+    RingShort(String),
     Described { piece: Vec<u8>, last: bool },
     Reloaded(io::Error),
     Failed(String),
@@ -50,6 +51,7 @@ const FAILED: u8 = 8;
 const RELOADED: u8 = 9;
 const FELL_BACK: u8 = 10;
 pub(crate) const DESCRIBED: u8 = 11;
+const RING_SHORT: u8 = 12;
 
 /// The record of an event; `None` for one that is not reported.
 pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
@@ -81,6 +83,7 @@ pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
             .duration(*elapsed)
             .option(*backtrace, |record, text| record.text(text.as_bytes())),
         Event::WorkerFellBack { why } => Record::new(FELL_BACK).text(why.as_bytes()),
+        Event::RingShort { why } => Record::new(RING_SHORT).text(why.as_bytes()),
         Event::Reloaded { error: Some(error) } => Record::new(RELOADED).error(error),
         // The supervisor's own hook has run too, and that is told.
         Event::Reloaded { error: None } => return None,
@@ -135,6 +138,7 @@ impl Reported {
                 backtrace: from.option(Reader::text)?,
             },
             FELL_BACK => Reported::FellBack(from.text()?),
+            RING_SHORT => Reported::RingShort(from.text()?),
             DESCRIBED => {
                 Reported::Described { last: from.integer()? != 0, piece: from.bytes()?.to_vec() }
             }
@@ -425,6 +429,8 @@ mod tests {
         assert!(there_and_back(&message).ends_with("direction: Out, bytes: 5 }"));
         let fell_back = Event::WorkerFellBack { why: "denied" };
         assert_eq!(there_and_back(&fell_back), "FellBack(\"denied\")");
+        let short = Event::RingShort { why: "of room" };
+        assert_eq!(there_and_back(&short), "RingShort(\"of room\")");
         let elapsed = Duration::from_secs(2);
         let stalled = Event::Stalled { handler: "echo #1", elapsed, backtrace: Some("here") };
         let same = "Stalled { handler: \"echo #1\", elapsed: 2s, backtrace: Some(\"here\") }";

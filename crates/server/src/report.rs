@@ -154,6 +154,7 @@ impl Reports {
                 }
             }
             Reported::FellBack(why) => teller.tell(&Event::WorkerFellBack { why: &why }),
+            Reported::RingShort(why) => teller.tell(&Event::RingShort { why: &why }),
             Reported::Stalled { handler, elapsed, backtrace } => {
                 let (handler, backtrace) = (&handler, backtrace.as_deref());
                 teller.tell(&Event::Stalled { handler, elapsed, backtrace });

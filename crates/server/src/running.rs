@@ -10,6 +10,7 @@
 //! themselves.
 
 use std::io;
+use std::iter;
 use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use std::time::{Duration, Instant};
 
-use coroutine::Remote;
+use coroutine::{Remote, Shortage};
 use socket::process::SharedWords;
 use socket::{SockAddr, Socket, coarse_time};
 
@@ -53,6 +54,8 @@ pub(crate) struct Running {
     pub(crate) places: Places,
     registry: Lock<Registry>,
     workers: Lock<Vec<Watched>>,
+    /// What the rings of workers ran short of, as far as that was told.
+    told_short: Lock<Vec<Shortage>>,
     /// When somebody last looked where a handler stands.
     looked: Lock<Option<Instant>>,
     pub(crate) patrol: Patrol,
@@ -98,6 +101,11 @@ struct Watched {
     door: Arc<Door>,
     /// Whether what holds it now has been told of.
     told: bool,
+}
+
+/// What its ring has run short of since it was asked before.
+fn shortages(watched: &Watched) -> impl Iterator<Item = Shortage> {
+    iter::from_fn(|| watched.remote.shortage())
 }
 
 /// A limit in milliseconds for [`Link::wait`]; half of [`NEVER`], which can be added to any time,
@@ -177,6 +185,7 @@ impl Running {
             places: Places::new(limit_connections),
             registry: Lock::default(),
             workers: Lock::default(),
+            told_short: Lock::default(),
             looked: Lock::default(),
             patrol: Patrol::default(),
             cut: Latch::default(),
@@ -329,6 +338,19 @@ impl Running {
             let backtrace = self.backtrace(&remote);
             let (handler, elapsed) = (&held.name, held.since);
             self.tell(&Event::Stalled { handler, elapsed, backtrace: backtrace.as_deref() });
+        }
+    }
+
+    /// Tells of what the rings of its workers have run short of, once of each thing.
+    pub(crate) fn tell_short(&self) {
+        let short: Vec<_> = self.workers.lock().iter().flat_map(shortages).collect();
+        for shortage in short {
+            let mut told = self.told_short.lock();
+            if !told.contains(&shortage) {
+                told.push(shortage);
+                drop(told);
+                self.tell(&Event::RingShort { why: &shortage.to_string() });
+            }
         }
     }
 
