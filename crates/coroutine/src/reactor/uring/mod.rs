@@ -64,6 +64,7 @@ use crate::clock::NEVER;
 use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
 
+pub(crate) use self::operations::GENERATION;
 pub(crate) use self::ring::{SIZES, Sizes};
 
 /// See the head of this file.
