@@ -250,7 +250,7 @@ impl Scheduler {
         if slot.timer.get() != NO_TIMER {
             self.timers.borrow_mut().remove(slot);
         }
-        self.slots.give_back(slot.number);
+        self.slots.give_back(slot);
         self.slab.give_back(slot.number, ManuallyDrop::into_inner(fiber).into_stack());
         self.alive.set(self.alive.get() - 1);
     }

@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 
+use crate::reactor::uring::GENERATION;
 use crate::slot::{Slot, SlotRef};
 use crate::stack::head;
 use crate::stack::slab::{CHUNK, Layout};
@@ -18,6 +19,9 @@ use crate::stack::slab::{CHUNK, Layout};
 pub(crate) struct Slots {
     layout: Layout,
     chunks: Box<[Chunk]>,
+    /// Where the next slot goes on to count its operations: at least where every one before it has
+    /// ended. It is not in the slots, whose pages go.
+    generation: Cell<u32>,
 }
 
 #[derive(Default)]
@@ -34,7 +38,8 @@ impl Slots {
     /// Room for so many.
     pub(crate) fn new(coroutines: usize, layout: Layout) -> Slots {
         let chunks = coroutines.div_ceil(CHUNK);
-        Slots { layout, chunks: (0..chunks).map(|_| Chunk::default()).collect() }
+        let chunks = (0..chunks).map(|_| Chunk::default()).collect();
+        Slots { layout, chunks, generation: Cell::new(0) }
     }
 
     /// Where there may be a slot of this number, taken or not.
@@ -61,23 +66,23 @@ impl Slots {
         let word = &chunk.taken[number as usize % CHUNK / BITS];
         word.set(word.get() | bit(number));
         let slot = head::slot(self.layout.top(stacks, number));
-        // SAFETY: it lies in a stack that nobody else has. There is the slot that was there before,
-        // or there are zeros: either way a number.
-        let generation = unsafe { &raw const (*slot).handed.generation };
-        // SAFETY: as above.
-        let generation = unsafe { generation.read() };
-        // SAFETY: as above; the end of a stack is aligned to a page, and a slot is a multiple of
-        // its own alignment.
+        // SAFETY: it lies in a stack that nobody else has; the end of a stack is aligned to a page,
+        // and a slot is a multiple of its own alignment.
         unsafe { slot.write(Slot::new(number)) };
         // SAFETY: as in `find`.
         let slot = unsafe { SlotRef::at(slot) };
-        // What the kernel still has to say is of the one before.
-        slot.handed.generation.set(generation.get());
+        // What the kernel may still have to say is of one before.
+        slot.handed.generation.set(self.generation.get());
         slot
     }
 
-    /// Notes that nobody has the slot any more.
-    pub(crate) fn give_back(&self, number: u32) {
+    /// Notes that nobody has the slot any more, and how far it has counted.
+    pub(crate) fn give_back(&self, slot: SlotRef) {
+        let (number, counted) = (slot.number, slot.handed.generation.get());
+        let ahead = counted.wrapping_sub(self.generation.get()) & GENERATION;
+        if ahead <= GENERATION / 2 {
+            self.generation.set(counted);
+        }
         let word = &self.chunks[number as usize / CHUNK].taken[number as usize % CHUNK / BITS];
         word.set(word.get() & !bit(number));
     }
@@ -105,4 +110,42 @@ impl Slots {
 
 fn bit(number: u32) -> u64 {
     1 << (number as usize % BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::guard::Guards;
+    use crate::stack::slab::Slab;
+
+    #[test]
+    fn a_count_goes_on_where_no_page_remembers_it() {
+        let slab = Slab::new(65_536, 10, Guards::probe().unwrap());
+        let slots = Slots::new(10, slab.layout());
+        let take = || {
+            let (number, stack) = slab.take().unwrap();
+            (slots.take(number, slab.start_of(number)), stack)
+        };
+        let ((one, one_stack), (other, other_stack)) = (take(), take());
+        one.handed.generation.set(7);
+        other.handed.generation.set(3);
+        for (slot, stack) in [(one, one_stack), (other, other_stack)] {
+            slots.give_back(slot);
+            slab.give_back(slot.number, stack);
+        }
+        let chunk = (0..3).find_map(|_| {
+            slab.sweep();
+            slab.unused()
+        });
+        slots.forget(chunk.expect("nobody has any of its stacks"));
+        slab.release(0);
+        assert_eq!(take().0.handed.generation.get(), 7);
+        // It wraps around.
+        let (last, stack) = take();
+        last.handed.generation.set(2);
+        slots.generation.set(GENERATION);
+        slots.give_back(last);
+        slab.give_back(last.number, stack);
+        assert_eq!(take().0.handed.generation.get(), 2);
+    }
 }

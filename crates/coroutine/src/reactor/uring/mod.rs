@@ -66,6 +66,7 @@ use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
 use crate::shortage::Shortages;
 
+pub(crate) use self::operations::GENERATION;
 pub(crate) use self::ring::{SIZES, Sizes};
 
 /// See the head of this file.

@@ -86,7 +86,7 @@ pub(super) struct Operations {
 }
 
 /// The bits of a generation.
-const GENERATION: u32 = (1 << 28) - 1;
+pub(crate) const GENERATION: u32 = (1 << 28) - 1;
 
 /// What an entry of the ring is marked with.
 pub(super) fn mark(kind: Kind, ticket: Ticket) -> u64 {
