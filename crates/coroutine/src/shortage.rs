@@ -3,8 +3,8 @@
 //! ```text
 //!   never ── it happens, on the worker ──► noted ── somebody asks ──► told, and so for good
 //! ```
-//! Neither shortage loses anything, and the worker goes on by itself. But it is slower than it could
-//! be while one lasts, so whoever runs it should hear of it, once.
+//! Neither shortage loses anything, and the worker goes on by itself. But it is slower than it
+//! could be while one lasts, so whoever runs it should hear of it, once.
 //!
 //! What it deliberately does not do: count. How often it happens says how the load comes, which
 //! others measure better.

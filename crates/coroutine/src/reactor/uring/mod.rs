@@ -84,8 +84,8 @@ pub(crate) struct Uring {
 }
 
 impl Uring {
-    /// A reactor that hears `bell`, which outlives it, and notes what runs short. The ring has passed
-    /// its test.
+    /// A reactor that hears `bell`, which outlives it, and notes what runs short. The ring has
+    /// passed its test.
     ///
     /// # Errors
     /// Why there is no ring, or none that works.

@@ -64,7 +64,7 @@ pub(super) struct Completion {
 }
 
 impl Ring {
-    /// A ring of the calling thread's, which alone may use it, and which notes what it runs short of.
+    /// A ring of the calling thread's, which alone may use it. What it runs short of is noted.
     ///
     /// # Errors
     /// `EPERM`, `EACCES` denied; `ENOSYS` unknown; `EINVAL` a kernel before 6.1; `ENOMEM` memory,
