@@ -28,14 +28,18 @@ impl Patrol {
 
     /// May it sleep until something opens? Not if something `is_open` already.
     pub(crate) fn rest(&self, is_open: impl FnOnce() -> bool) -> bool {
-        self.wake.clear();
         self.rests.store(true, SeqCst);
         // One may have opened before it could see that the patrol sleeps.
-        !is_open()
+        let may = !is_open();
+        if !may {
+            self.rests.store(false, SeqCst);
+        }
+        may
     }
 
-    /// It is awake.
+    /// It is awake, whatever woke it. Who sets `wake` now was seen to, or costs it one more look.
     pub(crate) fn woken(&self) {
         self.rests.store(false, SeqCst);
+        self.wake.clear();
     }
 }
