@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
 use socket::process::SharedWords;
-use socket::{Deadline, Interest, Poll, Socket, poll};
+use socket::{Deadline, Family, Interest, Poll, Socket, poll};
 
 use crate::description::Doing;
 use crate::running::{NO_LIMIT, now};
@@ -39,6 +39,20 @@ pub(crate) struct Link {
     pub(crate) listener: usize,
     /// When it arrived, on the patrol's clock.
     pub(crate) since: u64,
+}
+
+/// Reads and throws away what has arrived; true when that was all there will be.
+fn discard(socket: &Socket) -> bool {
+    let mut room = [0; 4096];
+    let mut discarded = 0;
+    while discarded < DISCARD_BYTES {
+        match socket.recv_by(&mut room, Deadline::Immediate) {
+            Ok(0) => return true,
+            Ok(count) => discarded += count,
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// The words of a link in memory that forked processes share.
@@ -160,14 +174,13 @@ impl Link {
     /// and could destroy the answer on its way.
     pub(crate) fn discard_input(&self) {
         let Some(socket) = &self.socket else { return };
-        let mut room = [0; 4096];
-        let mut discarded = 0;
-        while discarded < DISCARD_BYTES {
-            match socket.recv_by(&mut room, Deadline::Immediate) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => discarded += count,
-            }
+        if discard(socket) || !socket.family().is_ok_and(|family| family == Family::UNIX) {
+            return;
         }
+        // What arrives between the last look and the close would destroy it as well. A Unix socket
+        // can be told to take no more; TCP would send a reset for that.
+        self.shut_down(Shutdown::Read);
+        discard(socket);
     }
 
     /// The wait of a handler between two requests, if the next one has not arrived. But the handler
