@@ -103,9 +103,21 @@ impl Slots {
     /// Every slot with a coroutine that may still run.
     pub(crate) fn all(&self) -> impl Iterator<Item = SlotRef> {
         let chunks = self.chunks.iter().enumerate().filter(|(_, chunk)| chunk.stacks.get() != 0);
-        let numbers = chunks.flat_map(|(at, _)| (at * CHUNK) as u32..((at + 1) * CHUNK) as u32);
+        let words =
+            chunks.flat_map(|(at, chunk)| chunk.taken.iter().zip((at * CHUNK..).step_by(BITS)));
+        let numbers =
+            words.flat_map(|(word, first)| ones(word.get()).map(move |at| first as u32 + at));
         numbers.filter_map(|number| self.find(number)).filter(|slot| slot.is_alive())
     }
+}
+
+/// The places of the bits that are set, which may change meanwhile.
+fn ones(mut bits: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let at = bits.trailing_zeros();
+        bits &= bits.checked_sub(1)?;
+        Some(at)
+    })
 }
 
 fn bit(number: u32) -> u64 {
@@ -117,6 +129,13 @@ mod tests {
     use super::*;
     use crate::stack::guard::Guards;
     use crate::stack::slab::Slab;
+
+    #[test]
+    fn the_bits_that_are_set_are_found() {
+        assert_eq!(ones(0).count(), 0);
+        assert_eq!(ones(1 << 63 | 1 << 5 | 1).collect::<Vec<_>>(), [0, 5, 63]);
+        assert!(ones(u64::MAX).eq(0..64));
+    }
 
     #[test]
     fn a_count_goes_on_where_no_page_remembers_it() {
