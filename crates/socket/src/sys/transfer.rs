@@ -85,7 +85,11 @@ impl Drop for Sheltered {
             take_back(&set_of(libc::SIGPIPE));
         }
         SHELTERED.set(false);
-        mask(libc::SIG_SETMASK, before);
+        // Not the whole mask as it was: other signals of it are others'.
+        // SAFETY: `before` is an initialised signal set.
+        if unsafe { libc::sigismember(before, libc::SIGPIPE) } == 0 {
+            mask(libc::SIG_UNBLOCK, &set_of(libc::SIGPIPE));
+        }
     }
 }
 
