@@ -41,6 +41,9 @@ fn the_folder_comes_first_and_the_address_second() {
     let output = run(&mut switchboard(&["serve", "web", "8000"]), b"");
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     assert!(told(&output).contains("write the folder first"), "{}", told(&output));
+    let no_folder = run(&mut switchboard(&["serve", "upload", "/dev/null"]), b"");
+    assert_eq!(no_folder.status.code(), Some(2), "{}", told(&no_folder));
+    assert!(told(&no_folder).contains("is not a folder (write"), "{}", told(&no_folder));
     for (flag, value) in [("--max-size", "huge"), ("--body-time", "5")] {
         let output = run(&mut switchboard(&["serve", "upload", flag, value]), b"");
         assert_eq!(output.status.code(), Some(2), "{}", told(&output));

@@ -98,7 +98,9 @@ fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
     let max_size = size::parse(max_size).map_err(|why| format!("--max-size: {why}"))?;
     let dir = PathBuf::from(settings.text("dir").unwrap_or_default());
     if dir.exists() && !dir.is_dir() {
-        return Err(format!("{} is not a folder", dir.display().to_string().escape_debug()));
+        let dir = dir.display().to_string();
+        let remedy = "write the folder first, then the address";
+        return Err(format!("{} is not a folder ({remedy})", dir.escape_debug()));
     }
     let overwrite = settings.is_set("overwrite");
     Ok(Box::new(Upload { dir, overwrite, max_size, limits, swept: AtomicBool::new(false) }))

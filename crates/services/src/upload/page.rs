@@ -53,7 +53,7 @@ pub(super) fn send_saved(exchange: &mut Exchange<'_>, saved: &[Saved]) -> io::Re
     }
     if !html {
         let lines = saved.iter().map(|Saved { name, size, sha256, .. }| {
-            format!("saved {size} bytes, SHA-256 {sha256}, as {name}\n")
+            format!("saved {}, SHA-256 {sha256}, as {name}\n", bytes(*size))
         });
         let text = lines.collect::<String>();
         return exchange.send(response, text.as_bytes());
@@ -63,9 +63,17 @@ pub(super) fn send_saved(exchange: &mut Exchange<'_>, saved: &[Saved]) -> io::Re
         let name = Escaped(name);
         body += &format!(
             "<tr><td class=\"w\">{name}<br><small>SHA-256 <code>{sha256}</code></small>\
-             <td class=\"n\">{size} bytes\n"
+             <td class=\"n\">{}\n",
+            bytes(*size)
         );
     }
     body += "</table>\n<p><a href=\"/\">Upload more</a></p>\n";
     exchange.send_page(response, "Saved", &body)
+}
+
+fn bytes(size: u64) -> String {
+    match size {
+        1 => "1 byte".to_owned(),
+        size => format!("{size} bytes"),
+    }
 }
