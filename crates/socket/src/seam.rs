@@ -35,13 +35,13 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deadline::Deadline;
 use crate::poll::Interest;
-use crate::sys::call;
 use crate::sys::transfer::Sheltered;
+use crate::sys::{call, option};
 use crate::thread_driver;
 
 pub use crate::operation::{Operation, Peer, Waiting, is_pending};
@@ -71,7 +71,7 @@ pub trait Driver {
     }
 
     /// [`recv`](Driver::recv), into a buffer that the driver may take away while the caller waits,
-    /// and then has to put there again, the same or another.
+    /// and then has to put there again, the same or another, if anything was received.
     ///
     /// # Errors
     /// As [`perform`](Driver::perform).
@@ -84,6 +84,11 @@ pub trait Driver {
     ) -> io::Result<usize> {
         let _ = patience;
         self.recv(target, &mut buffer.get_or_insert_with(new_buffer)[..], deadline)
+    }
+
+    /// Takes a buffer back, see [`give_back`].
+    fn give_back(&self, buffer: Buffer) {
+        drop(buffer);
     }
 
     /// [`Operation::Send`] without flags, by a way of its own.
@@ -157,6 +162,14 @@ impl<'a> Target<'a> {
         self.memory.nonblocking.load(Relaxed)
     }
 
+    /// Whether it is known to be TCP with nothing on top: a receive that did not fill its buffer
+    /// has emptied it then. So it is known of what a driven thread accepts.
+    #[inline]
+    #[must_use]
+    pub fn is_plain_tcp(&self) -> bool {
+        self.memory.plain_tcp.load(Relaxed) == YES
+    }
+
     /// The receive limit that the thread driver last gave the kernel, in milliseconds; zero: none.
     pub(crate) fn kernel_limit(&self) -> &'a AtomicU32 {
         &self.memory.kernel_limit
@@ -172,13 +185,34 @@ pub struct Memory {
     pub(crate) kernel_limit: AtomicU32,
     /// See [`Target::is_nonblocking`].
     pub(crate) nonblocking: AtomicBool,
+    /// See [`Target::is_plain_tcp`]: [`YES`], [`NO`], or zero, which is not known.
+    plain_tcp: AtomicU8,
 }
+
+const YES: u8 = 1;
+const NO: u8 = 2;
 
 impl Memory {
     /// The target of an operation on `fd`, which must be the same descriptor each time.
     #[inline]
     pub fn target<'a>(&'a self, fd: BorrowedFd<'a>) -> Target<'a> {
         Target { fd, memory: self }
+    }
+
+    /// Notes what was accepted by the listener `by`, of which is asked once.
+    #[inline]
+    pub(crate) fn accepted(&self, by: Target<'_>) {
+        if by.memory.plain_tcp.load(Relaxed) == 0 {
+            let known = if is_plain_tcp(by.fd) { YES } else { NO };
+            by.memory.plain_tcp.store(known, Relaxed);
+        }
+        self.plain_tcp.store(by.memory.plain_tcp.load(Relaxed), Relaxed);
+    }
+
+    /// Forgets what drivers know of its kind, which is about to change.
+    pub(crate) fn changes(&self) {
+        self.plain_tcp.store(NO, Relaxed);
+        self.word.store(0, Relaxed);
     }
 }
 
@@ -296,6 +330,13 @@ pub fn recv_lent(
     }
 }
 
+/// Gives back a buffer of [`recv_lent`]'s that is needed no longer. Dropping it does no harm.
+pub fn give_back(buffer: Buffer) {
+    if let Some(driver) = DRIVER.get() {
+        driver.give_back(buffer);
+    }
+}
+
 /// A buffer of zeros.
 #[must_use]
 pub fn new_buffer() -> Buffer {
@@ -399,6 +440,25 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     let done = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     done.expect("a driver returns when the work is done")
         .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Whether it is TCP without an upper layer protocol (`TCP_ULP`), through which bytes would not
+/// come as they arrive. Four system calls.
+#[must_use]
+pub fn is_plain_tcp(fd: BorrowedFd<'_>) -> bool {
+    let is = |name, wanted: &[i32]| {
+        let value = option::getsockopt(fd, libc::SOL_SOCKET, name, &mut [0; 4]).map(i32_of);
+        value.is_ok_and(|value| value.is_some_and(|value| wanted.contains(&value)))
+    };
+    is(libc::SO_DOMAIN, &[libc::AF_INET, libc::AF_INET6])
+        && is(libc::SO_TYPE, &[libc::SOCK_STREAM])
+        && is(libc::SO_PROTOCOL, &[libc::IPPROTO_TCP])
+        && option::getsockopt(fd, libc::SOL_TCP, libc::TCP_ULP, &mut [0; 16])
+            .is_ok_and(|name| name.is_empty())
+}
+
+fn i32_of(bytes: &[u8]) -> Option<i32> {
+    bytes.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
 }
 
 /// Tells the driver that a descriptor it remembered goes away.

@@ -28,6 +28,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::poll::Interest;
+use crate::process::hold_forks;
 use crate::sys::signal::{self, Handlers};
 
 /// The process's requests to stop.
@@ -110,7 +111,9 @@ fn told(place: &'static OnceLock<OwnedFd>) -> io::Result<&'static OwnedFd> {
 
 fn lock() -> impl Sized {
     static FIRST: Mutex<()> = Mutex::new(());
-    FIRST.lock().unwrap_or_else(PoisonError::into_inner)
+    // A forked child takes it, too.
+    let forks = hold_forks();
+    (FIRST.lock().unwrap_or_else(PoisonError::into_inner), forks)
 }
 
 /// For tests of what an interruption does: SIGUSR1 interrupts system calls from now on. Not part

@@ -122,7 +122,11 @@ impl Socket {
         let mut operation = Operation::Accept { peer: &mut peer, accepted: &mut accepted };
         self.perform(&mut operation)?;
         let fd = accepted.expect("an accept that succeeds leaves a descriptor");
-        Ok((default_timeout::adopt(fd)?, peer.0.decode()))
+        let socket = default_timeout::adopt(fd)?;
+        if seam::is_driven() {
+            socket.memory.accepted(self.target());
+        }
+        Ok((socket, peer.0.decode()))
     }
 
     /// Connects, through to the end of the handshake, within the socket's time limit; for a
@@ -340,6 +344,13 @@ impl Socket {
             self.memory.nonblocking.store(true, Relaxed);
         }
         Ok(())
+    }
+
+    /// Notes that an option is being set, after which what drivers know of the socket may be wrong.
+    pub(crate) fn note_change(&self, level: i32, name: i32) {
+        if (level, name) == (libc::SOL_TCP, libc::TCP_ULP) {
+            self.memory.changes();
+        }
     }
 
     /// The limit of [`set_timeout`](Socket::set_timeout); zero: non-blocking.

@@ -1,10 +1,13 @@
 //! A call with a time limit ends: at its limit, not before, and as a whole. CPython:
 //! `TCPTimeoutTest`.
 
+mod support;
+
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use socket::{Deadline, Family, SockAddr, Socket, Type, UnixAddr};
+use support::{PATIENCE, watchdog};
 
 const LIMIT: Duration = Duration::from_millis(60);
 
@@ -21,6 +24,7 @@ fn times_out<T: std::fmt::Debug>(call: impl FnOnce() -> std::io::Result<T>) {
 
 #[test]
 fn receive_times_out_and_the_socket_stays_usable() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, right) = pair();
     right.set_timeout(Some(LIMIT)).unwrap();
     times_out(|| right.recv(&mut [0; 8]));
@@ -33,6 +37,7 @@ fn receive_times_out_and_the_socket_stays_usable() {
 
 #[test]
 fn a_longer_limit_after_a_shorter_one_is_kept() {
+    let _watchdog = watchdog(PATIENCE);
     let (_left, right) = pair();
     right.set_timeout(Some(Duration::from_millis(25))).unwrap();
     assert_eq!(right.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::TimedOut);
@@ -42,6 +47,7 @@ fn a_longer_limit_after_a_shorter_one_is_kept() {
 
 #[test]
 fn sending_everything_has_one_limit_for_all_of_it() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, _right) = pair();
     left.set_timeout(Some(LIMIT)).unwrap();
     times_out(|| left.send_all(&vec![7; 16 << 20]));
@@ -50,6 +56,7 @@ fn sending_everything_has_one_limit_for_all_of_it() {
 /// Every byte comes well within the limit, all of them do not.
 #[test]
 fn receiving_everything_has_one_limit_for_all_of_it() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, mut right) = pair();
     let drip = std::thread::spawn(move || {
         left.set_timeout(Some(Duration::from_millis(5))).unwrap();
@@ -68,6 +75,7 @@ fn receiving_everything_has_one_limit_for_all_of_it() {
 
 #[test]
 fn accept_times_out() {
+    let _watchdog = watchdog(PATIENCE);
     let listener = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
     listener.listen(1).unwrap();
     listener.set_timeout(Some(LIMIT)).unwrap();
@@ -76,6 +84,7 @@ fn accept_times_out() {
 
 #[test]
 fn connecting_to_a_full_unix_backlog_times_out() {
+    let _watchdog = watchdog(PATIENCE);
     let listener = Socket::new(Family::UNIX, Type::STREAM, Default::default()).unwrap();
     listener.bind(&SockAddr::Unix(UnixAddr::Unnamed)).unwrap();
     listener.listen(0).unwrap();
@@ -91,6 +100,7 @@ fn connecting_to_a_full_unix_backlog_times_out() {
 
 #[test]
 fn a_moment_that_has_passed_is_over_even_when_data_waits() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, right) = pair();
     left.send_all(b"waiting").unwrap();
     let error = right.recv_by(&mut [0; 8], Deadline::At(Instant::now())).unwrap_err();
@@ -99,6 +109,7 @@ fn a_moment_that_has_passed_is_over_even_when_data_waits() {
 
 #[test]
 fn a_non_blocking_socket_does_not_wait() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, right) = pair();
     right.set_blocking(false).unwrap();
     assert_eq!(right.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -2,11 +2,14 @@
 //!
 //! One test in a process of its own, so that nobody else opens or closes any meanwhile.
 
+mod support;
+
 use socket::names::{
     Hints, NameInfoFlags, getaddrinfo, gethostbyaddr, gethostbyname_ex, getnameinfo, getservbyname,
     has_dualstack_ipv6, has_ipv6, if_indextoname, if_nameindex, if_nametoindex,
 };
 use socket::{Family, PacketAddr, SockAddr, Socket, Type, UnixAddr};
+use support::{PATIENCE, watchdog};
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -31,6 +34,7 @@ fn ask_everything() {
 
 #[test]
 fn as_many_descriptors_are_open_afterwards_as_before() {
+    let _watchdog = watchdog(PATIENCE);
     ask_everything();
     let before = descriptors();
     for _ in 0..50 {

@@ -36,6 +36,7 @@ fn blocking_and_limits_are_one_setting() {
 /// `testSetBlocking_overflow`: a limit beyond every clock is none.
 #[test]
 fn a_limit_of_ages_is_no_limit() {
+    let _watchdog = watchdog(PATIENCE);
     let (left, right) = tcp_pair();
     right.set_timeout(Some(Duration::MAX)).unwrap();
     assert_eq!(right.timeout(), None);

@@ -246,7 +246,7 @@ fn host(name: &str) -> Result<Host, String> {
     }
     let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '.' | '_');
     match name.chars().find(|letter| !fits(*letter)) {
-        Some(letter) => Err(format!("a host name cannot contain '{letter}'")),
+        Some(letter) => Err(format!("a host name cannot contain {letter:?}")),
         None => Ok(Host::Name(name.to_owned())),
     }
 }

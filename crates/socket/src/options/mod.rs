@@ -217,6 +217,7 @@ impl Socket {
             let text = "the socket sets this limit itself: use set_timeout";
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
+        self.note_change(level, name);
         sys::setsockopt(self.as_fd(), level, name, value)
     }
 }

@@ -138,6 +138,7 @@ macro_rules! setter {
         /// `EINVAL` for a value it does not take, `EPERM` where it needs a privilege.
         pub fn $setter(&self, value: $given) -> std::io::Result<()> {
             let slot = $crate::options::row::slot!(self, $level, $name);
+            self.note_change(slot.level, slot.name);
             <$crate::options::row::encoding!($value $(, $encoding)?)
                 as $crate::options::encoding::Set<$given>>::set(slot, value)
         }

@@ -72,7 +72,8 @@ options! {
         sample "reno", becomes "reno", usually "`net.ipv4.tcp_congestion_control`" };
 
     /// The layer put on top of the connection, by name (`tls`); `None` for none, and there is no
-    /// way back. `ENOENT` for one there is not.
+    /// way back. `ENOENT` for one there is not. To be set on the very socket that is used from then
+    /// on, not on a copy of it: a coroutine's driver trusts a plain connection to be one.
     tcp_ulp / set_tcp_ulp(&str): Option<String> as NameOrNone
         = TCP_ULP { tested "options_do_what_they_say.rs", default None };
 

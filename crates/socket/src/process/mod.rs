@@ -28,16 +28,23 @@
 //!   C library sees to its own (memory, names), and a fork to those of std's standard output and
 //!   error and of a panic being printed: a child may allocate, print and panic. A lock of the
 //!   *program's* that another thread may hold is the program's business: a child that takes it may
-//!   wait for ever. So are std's standard input, `panic::set_hook`, and a backtrace taken at that
-//!   very moment without a panic. A program that forks before it starts threads has no such
-//!   worries.
+//!   wait for ever, unless whoever holds it [holds forks back](hold_forks), as this crate does and
+//!   those above it do. So are std's standard input, `panic::set_hook`, and a backtrace taken at
+//!   that very moment without a panic.
+//! * **Threads.** A thread that [`std::thread`] starts in a child may never begin, because another
+//!   of the parent's was about to begin or end at that moment; one of [`start_thread`] does. The
+//!   libraries above this one start no others.
+//!
+//!   A program that forks before it starts threads has none of these worries.
 //! * **The end.** A [`Child`] cannot be missed: its descriptor becomes readable. It is waited for
 //!   by that descriptor, so it leaves no zombie and its number cannot be taken for another's; also
 //!   where SIGCHLD is ignored and the kernel keeps no list of the dead.
 //!
 //! What it deliberately does not do: `exec`, which [`std::process`] has.
 
+mod holding;
 mod printing;
+mod threads;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -57,6 +64,8 @@ use crate::sys::process::{self as sys, Forked, Waited};
 use crate::sys::signal;
 
 pub use crate::sys::shared_words::SharedWords;
+pub use holding::{HeldForks, hold_forks};
+pub use threads::{Thread, start_thread};
 
 /// A child to be forked. See the head of this file for what every one gets.
 #[derive(Debug, Default)]
@@ -128,6 +137,8 @@ impl<'a> Fork<'a> {
         crate::fault::consult(crate::fault::Call::Fork)?;
         let mut printing = Printing::hold();
         printing.flush();
+        // After standard output and error, see `hold_forks`.
+        let excluded = holding::exclude();
         let held = signal::hold_all()?;
         let forked = sys::fork();
         if !matches!(forked, Ok(Forked::Child)) {
@@ -135,7 +146,8 @@ impl<'a> Fork<'a> {
         }
         match forked? {
             Forked::Child => in_child(move || {
-                drop(printing);
+                drop((printing, excluded));
+                threads::enter_child();
                 if !pass(&gate, parent)? {
                     return Ok(0);
                 }

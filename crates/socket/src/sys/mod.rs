@@ -21,6 +21,7 @@ pub(crate) mod resolver;
 pub(crate) mod shared_words;
 pub(crate) mod signal;
 pub(crate) mod sockaddr;
+pub(crate) mod thread;
 pub(crate) mod transfer;
 
 use std::io;

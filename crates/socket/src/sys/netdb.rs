@@ -96,6 +96,8 @@ pub(crate) fn getprotobyname(name: &CStr) -> Result<c_int, Missing> {
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn getprotobyname(name: &CStr) -> Result<c_int, Missing> {
     static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    // A forked child finds it open.
+    let _forks = crate::process::hold_forks();
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     // SAFETY: the name ends in NUL. The record is libc's own, and nobody else here asks for one
     // while the lock is held.

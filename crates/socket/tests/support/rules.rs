@@ -1,5 +1,8 @@
 //! What every test of this crate keeps to: it ends, and it leaves nothing out in silence.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -15,7 +18,11 @@ pub(crate) fn watchdog(limit: Duration) -> Watchdog {
     let test = std::thread::current().name().unwrap_or("main").to_owned();
     std::thread::spawn(move || {
         if receiver.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("watchdog: {test} did not end within {limit:?}");
+            // Past what a test captures, and past locks that may be what hangs.
+            let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+            let _ = stderr.and_then(|stderr| {
+                writeln!(File::from(stderr), "watchdog: {test} did not end within {limit:?}")
+            });
             std::process::abort();
         }
     });
