@@ -22,10 +22,10 @@ use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use socket::Deadline;
+use socket::process::{hold_forks, start_thread};
 
 use crate::atomic::Ordering::{Acquire, Release};
 use crate::atomic::{Arc, AtomicU8, Latch, park_timeout};
@@ -148,6 +148,8 @@ impl Pool {
     fn of_this_process() -> Arc<Pool> {
         static POOL: Latch<Option<Arc<Pool>>> = Latch::new(None);
         let process = std::process::id();
+        // A forked child finds it open.
+        let _forks = hold_forks();
         let mut pool = POOL.lock();
         match &*pool {
             Some(pool) if pool.process == process => Arc::clone(pool),
@@ -181,7 +183,7 @@ impl Pool {
         state.threads += 1;
         drop(state);
         let pool = Arc::clone(self);
-        let started = thread::Builder::new().name("blocking".into()).spawn(move || pool.serve());
+        let started = start_thread("blocking", move || pool.serve());
         if started.is_err() {
             self.do_without();
         }

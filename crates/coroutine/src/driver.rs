@@ -71,6 +71,10 @@ impl Driver for Core {
         }
     }
 
+    fn give_back(&self, buffer: Buffer) {
+        self.stock.put(buffer);
+    }
+
     #[inline]
     fn send(&self, target: Target<'_>, bytes: &[u8], deadline: Deadline) -> io::Result<usize> {
         match self.caller_who_may(deadline) {

@@ -26,8 +26,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use socket::{Deadline, Interest, Poll, poll};
@@ -62,10 +61,8 @@ fn signal() -> i32 {
 /// Where the coroutine stands that is in this `resume` on the worker's `thread`. `None` if it has
 /// given way meanwhile, or the system is short of something.
 pub(crate) fn backtrace(shared: &Shared, thread: i32, resume: u64) -> Option<String> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    static HANDLER: Once = Once::new();
-    let _one_at_a_time = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    HANDLER.call_once(install);
+    let _turn = Turn::take()?;
+    install();
     let (reader, writer) = pipe().ok()?;
     ASKED_OF.store(ptr::from_ref(shared).cast_mut(), SeqCst);
     ASKED_IN.store(resume, SeqCst);
@@ -83,6 +80,35 @@ pub(crate) fn backtrace(shared: &Shared, thread: i32, resume: u64) -> Option<Str
     unsafe { libc::waitpid(child, ptr::null_mut(), libc::__WALL) };
     let text = String::from_utf8(answer).ok()?;
     Some(without_ours(&text)).filter(|text| !text.is_empty())
+}
+
+/// One at a time in a process, which is known by its number: a child that was forked in the middle
+/// of one has nobody to end it, and takes glimpses of its own.
+struct Turn;
+
+static TAKEN_BY: AtomicU32 = AtomicU32::new(0);
+
+impl Turn {
+    /// Waits for the one that is under way; `None` if it takes too long.
+    fn take() -> Option<Turn> {
+        let (me, end) = (std::process::id(), Instant::now() + 2 * PATIENCE);
+        loop {
+            let by = TAKEN_BY.load(SeqCst);
+            if by != me && TAKEN_BY.compare_exchange(by, me, SeqCst, SeqCst).is_ok() {
+                return Some(Turn);
+            }
+            if Instant::now() >= end {
+                return None;
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN_BY.store(0, SeqCst);
+    }
 }
 
 /// Waits until the handler has forked, or takes the question back.
@@ -103,7 +129,8 @@ fn wait_for_child() -> Option<i32> {
     }
 }
 
-/// All that comes until the end, for so long.
+/// All that comes until the end, for so long. A zero is the end, too: a child of the program's that
+/// was forked meanwhile has the pipe as well.
 fn read(reader: File) -> Vec<u8> {
     let (mut answer, mut room) = (Vec::new(), [0; 4096]);
     let deadline = Deadline::After(PATIENCE).fixed();
@@ -117,6 +144,9 @@ fn read(reader: File) -> Vec<u8> {
         match reader.read(&mut room) {
             Ok(count @ 1..) => answer.extend_from_slice(&room[..count]),
             _ => return answer,
+        }
+        if answer.pop_if(|last| *last == 0).is_some() {
+            return answer;
         }
     }
 }
@@ -134,6 +164,7 @@ fn pipe() -> io::Result<(File, File)> {
     Ok((reader, writer))
 }
 
+/// Who has the turn does it each time: to know that it is done would take a lock or a word more.
 fn install() {
     // SAFETY: all zeros are a valid action: the default one, with an empty mask.
     let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
@@ -193,7 +224,7 @@ fn answer() -> ! {
         // SAFETY: takes integers. What owns the descriptors never runs again here.
         unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
-    let text = Backtrace::force_capture().to_string();
+    let text = Backtrace::force_capture().to_string() + "\0";
     // SAFETY: the pipe's end, which is open, and which nothing else here closes.
     let mut writer = unsafe { File::from_raw_fd(to) };
     let written = writer.write_all(text.as_bytes());

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use socket::Deadline;
+use socket::process::{Thread, start_thread};
 
 use crate::current::{self, Resumed, Wake};
 use crate::forced::{Forced, drop_quietly};
@@ -75,11 +76,8 @@ impl Builder {
                 Running::Coroutine(slot.map(|slot| Wake::of(worker, slot)))
             }
             None => {
-                let mut builder = thread::Builder::new();
-                if let Some(name) = self.name {
-                    builder = builder.name(name);
-                }
-                Running::Thread(builder.spawn(body)?)
+                let name = self.name.as_deref().unwrap_or_default();
+                Running::Thread(start_thread(name, body)?)
             }
         };
         Ok(JoinHandle { packet, running })
@@ -96,7 +94,7 @@ pub struct JoinHandle<T> {
 enum Running {
     /// `None`: it came too late to begin.
     Coroutine(Option<Wake>),
-    Thread(thread::JoinHandle<()>),
+    Thread(Thread<()>),
 }
 
 impl<T> JoinHandle<T> {

@@ -23,6 +23,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicPtr, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use socket::process::hold_forks;
+
 use crate::slot::Slot;
 use crate::stack::slab::{CHUNK, Layout};
 
@@ -116,13 +118,17 @@ pub(crate) struct Listed {
     _tables: Tables,
 }
 
-/// Held while the list changes.
-static CHANGING: Mutex<()> = Mutex::new(());
+/// Held while the list changes; and no child is forked meanwhile, which would find it locked.
+fn changing() -> impl Sized {
+    static CHANGING: Mutex<()> = Mutex::new(());
+    let forks = hold_forks();
+    (CHANGING.lock().unwrap_or_else(PoisonError::into_inner), forks)
+}
 
 impl Listed {
     /// Lists a worker of this thread.
     pub(crate) fn new(thread: i32, layout: Layout, tables: &Tables) -> Listed {
-        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = changing();
         let root = &SWITCHBOARD_COROUTINES;
         let entry = Box::into_raw(Box::new(Entry {
             next: AtomicPtr::new(root.workers.load(Relaxed)),
@@ -139,7 +145,7 @@ impl Listed {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = changing();
         // SAFETY: made by `new` and freed only below.
         let next = unsafe { &(*self.entry).next }.load(Relaxed);
         let mut link = &SWITCHBOARD_COROUTINES.workers;
@@ -161,7 +167,7 @@ mod tests {
     #[test]
     fn a_worker_is_in_the_list_while_it_runs() {
         let in_list = |entry: *mut Entry| {
-            let _changing = CHANGING.lock().unwrap();
+            let _changing = changing();
             let mut at = SWITCHBOARD_COROUTINES.workers.load(Relaxed);
             while !at.is_null() && at != entry {
                 // SAFETY: in the list, which does not change meanwhile.

@@ -76,8 +76,8 @@ pub fn run<T: 'static>(main: impl FnOnce() -> T + 'static) -> io::Result<T> {
 }
 
 impl Worker {
-    /// Makes a worker that does not run yet: two descriptors, and address space as it is needed. It
-    /// runs only in the process that made it.
+    /// Makes a worker that does not run yet: two descriptors, three with epoll, and address space
+    /// as it is needed. It runs only in the process that made it.
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE` out of descriptors; `ENOMEM`; `InvalidInput` for settings that allow no
@@ -222,7 +222,7 @@ enum Phase {
 const BATCH: usize = 256;
 
 /// How often stacks that nobody used are given back, and who has dozed for as long is told so.
-const SWEEP: u64 = 1_000_000_000;
+pub(crate) const SWEEP: u64 = 1_000_000_000;
 
 impl Core {
     /// Makes a coroutine in the phase of the moment. `None`: it is too late to begin, and `body`
@@ -383,14 +383,18 @@ impl Core {
     /// For how many nanoseconds nothing is to be done but by an event.
     #[inline]
     fn may_sleep(&self, time: Moment, limit: Moment) -> u64 {
+        // Goes first: who is told that it has dozed is ready.
+        let sweep = self.sweep.get();
+        if sweep <= time || sweep == NEVER && self.wants_sweep() {
+            self.see_to_sweep(time);
+        }
         if self.scheduler.has_ready() || self.phase.get() == Phase::Returned {
             return 0;
         }
-        let next = self.scheduler.next_deadline().min(limit);
-        if next == NEVER && !self.wants_sweep() {
-            return NEVER;
+        match self.scheduler.next_deadline().min(limit) {
+            NEVER => NEVER,
+            next => self.sleep_until(time, next),
         }
-        self.sleep_until(time, next)
     }
 
     /// The same where there is something to wake up for.
@@ -399,12 +403,10 @@ impl Core {
         if self.phase.get() == Phase::Cancelled && self.scheduler.alive() == 0 {
             return 0;
         }
-        let end = next.min(self.sweep_time(time));
-        match end.saturating_sub(time) {
+        match next.saturating_sub(time) {
             // The cheap clock is behind by up to a tick: wake up early, and look again.
-            _ if end == NEVER => NEVER,
             far if far > 10 * TICK => far - 2 * TICK,
-            _ => end.saturating_sub(clock::now()),
+            _ => next.saturating_sub(clock::now()),
         }
     }
 
@@ -423,21 +425,17 @@ impl Core {
         self.scheduler.dozes.get() || self.scheduler.slab().wants_sweep()
     }
 
-    /// Sweeps if it is time, and says when it will be.
-    #[inline]
-    fn sweep_time(&self, time: Moment) -> Moment {
-        if !self.wants_sweep() {
-            self.sweep.set(NEVER);
-            return NEVER;
-        }
-        if self.sweep.get() == NEVER {
-            self.sweep.set(time + SWEEP);
-        } else if self.sweep.get() <= time {
+    /// Sweeps if it is time, and sees to it that the worker is awake when it will be again.
+    #[cold]
+    fn see_to_sweep(&self, time: Moment) {
+        if self.sweep.replace(NEVER) <= time && self.wants_sweep() {
             self.scheduler.sweep(|| self.shared.naming());
             self.scheduler.end_dozes(time - SWEEP);
+        }
+        // Without an alarm, which is for want of room on a ring, it is tried again soon.
+        if self.wants_sweep() && self.reactor.set_alarm().is_ok() {
             self.sweep.set(time + SWEEP);
         }
-        self.sweep.get()
     }
 
     #[cold]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coroutine::{Driver, Settings, Worker, sleep, spawn, yield_now};
 use socket::seam::{Memory, Patience, Watch, wait_any};
-use socket::{Deadline, Interest, Socket};
+use socket::{Deadline, Family, Interest, SockAddr, Socket, Type};
 use support::{Watchdog, listener, pair, tcp_pair};
 
 const BOTH: [Driver; 2] = [Driver::Epoll, Driver::Uring];
@@ -201,9 +201,7 @@ fn a_file_that_is_non_blocking_is_waited_for_all_the_same() {
             rustix::io::ioctl_fionbio(fd, true).unwrap();
         }
         let client = spawn(move || {
-            let client =
-                Socket::new(socket::Family::INET, socket::Type::STREAM, Default::default())
-                    .unwrap();
+            let client = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
             client.connect(&address).unwrap();
             for number in 0..20 {
                 let mut byte = [0];
@@ -239,8 +237,7 @@ fn a_closed_socket_is_closed_although_somebody_waited_for_it() {
         let error = listener.accept().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(listener);
-        let again =
-            Socket::new(socket::Family::INET, socket::Type::STREAM, Default::default()).unwrap();
+        let again = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
         again.bind(&address).unwrap();
         again.listen(1).unwrap();
     });
@@ -283,4 +280,100 @@ fn both_run_at_once_in_one_process() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(told.try_iter().sum::<usize>(), 201);
+}
+
+/// Connects to `address`, from a thread of its own.
+fn connected(address: &SockAddr) -> Socket {
+    let address = address.clone();
+    let connect = move || {
+        let socket = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
+        socket.connect(&address).unwrap();
+        socket
+    };
+    thread::spawn(connect).join().unwrap()
+}
+
+#[test]
+fn what_was_accepted_is_heard_whether_it_speaks_early_or_late() {
+    on_both(|| {
+        let (listener, address) = listener();
+        // More than enough for a worker to try some before it waits, and to wait for others.
+        for number in 0..70 {
+            let early = number % 3 == 0;
+            let peer = connected(&address);
+            if early {
+                peer.send_all(b"first").unwrap();
+            }
+            let (accepted, _) = listener.accept().unwrap();
+            let (tell, told) = mpsc::channel();
+            let reader = spawn(move || {
+                let mut lent = None;
+                let mut heard = Vec::new();
+                loop {
+                    let endless = Patience::Endless;
+                    let count = accepted.recv_lent(&mut lent, Deadline::Never, endless).unwrap();
+                    if count == 0 {
+                        assert!(lent.is_none(), "a buffer is kept for nothing");
+                        return heard;
+                    }
+                    heard.extend_from_slice(&lent.as_ref().unwrap()[..count]);
+                    // Only the first is waited for.
+                    let _ = tell.send(());
+                }
+            });
+            let speaker = thread::spawn(move || {
+                if !early {
+                    peer.send_all(b"first").unwrap();
+                }
+                told.recv().unwrap();
+                peer.send_all(b" and last").unwrap();
+            });
+            assert_eq!(reader.join().unwrap(), b"first and last");
+            speaker.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn who_waits_to_write_goes_on_although_another_was_there_first_to_read() {
+    const BYTES: usize = 8 << 20;
+    on_both(|| {
+        let (left, right) = tcp_pair();
+        let reads = left.try_clone().unwrap();
+        // It has the socket registered, for reading.
+        let reader = spawn(move || left.recv(&mut [0; 8]).unwrap());
+        yield_now();
+        let writer = spawn(move || {
+            reads.send_all(&vec![7; BYTES]).unwrap();
+            reads
+        });
+        yield_now();
+        let taker = thread::spawn(move || {
+            let (mut taken, mut room) = (0, vec![0; 64 * 1024]);
+            while taken < BYTES {
+                taken += right.recv(&mut room).unwrap();
+            }
+            right.send_all(b"all").unwrap();
+            right
+        });
+        writer.join().unwrap();
+        assert_eq!(reader.join().unwrap(), 3);
+        drop(taker.join().unwrap());
+    });
+}
+
+#[test]
+fn what_is_known_of_an_accepted_socket_is_forgotten_when_a_layer_comes_between() {
+    on_both(|| {
+        let (listener, address) = listener();
+        let _peer = connected(&address);
+        let (accepted, _) = listener.accept().unwrap();
+        let plain = |socket: &Socket| socket.watch(Interest::READ).target.is_plain_tcp();
+        assert!(plain(&accepted));
+        // Whether it could be put there or not.
+        assert!(accepted.set_tcp_ulp("no such").is_err());
+        assert!(!plain(&accepted));
+        let (unix, _) = pair();
+        assert!(!plain(&unix));
+    });
 }

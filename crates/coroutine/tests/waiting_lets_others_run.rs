@@ -336,6 +336,9 @@ fn waiting_for_any_of_several_goes_by_the_level() {
         assert!(errors::is_would_block(&immediately));
         let soon = Deadline::After(Duration::from_millis(10));
         assert!(errors::is_timeout(&seam::wait_any(&mut watches, soon).unwrap_err()));
+        // It is known to have had nothing a moment ago, and nobody has given way since.
+        pairs[0].0.send_all(b"z").unwrap();
+        seam::wait_any(&mut watches, Deadline::Immediate).unwrap();
         writer.join().unwrap();
     });
 }

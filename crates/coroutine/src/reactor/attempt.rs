@@ -16,10 +16,11 @@
 //! house's thread driver copes, and waits. A foreign program that blocks in a call on the *same*
 //! open file (a listener inherited by another process, say) could see one `EAGAIN`; and one that
 //! does as we do, in another process, could take the flag away, so that our call waits for the next
-//! connection. **So give a listener that is shared between processes `O_NONBLOCK` for good**: then
-//! nothing is set and nothing is asked first. A socket that knows this of itself is not even
-//! locked; and for `sendfile`, on a connection, it is believed: a program that has been given the
-//! socket and takes the flag away makes the worker wait in the call.
+//! connection, and so do the forks of this process. **So give a listener that is shared between
+//! processes `O_NONBLOCK` for good**: then nothing is set and nothing is asked first. A socket that
+//! knows this of itself is not even locked; and for `sendfile`, on a connection, it is believed: a
+//! program that has been given the socket and takes the flag away makes the worker wait in the
+//! call.
 //!
 //! The other way, to ask by `poll(2)` and to hope, stops every coroutine of the worker when another
 //! acceptor is quicker; and the kernel's time limits are as visible, and last longer.
@@ -30,6 +31,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::ioctl_fionbio;
+use socket::process::hold_forks;
 use socket::seam::{Operation, Target, Waiting};
 
 /// Attempts `operation` once, or again where a signal came between.
@@ -99,11 +101,13 @@ fn attempt_by_file(target: Target<'_>, operation: &mut Operation<'_>) -> io::Res
 /// Makes the call while the open file does not block.
 fn without_blocking(fd: BorrowedFd<'_>, operation: &mut Operation<'_>) -> io::Result<usize> {
     let inode = fstat(fd)?.st_ino;
+    // A forked child finds the lock open.
+    let forks = hold_forks();
     let lock = &LOCKS[inode as usize % LOCKS.len()];
     let locked = lock.lock().unwrap_or_else(PoisonError::into_inner);
     if is_nonblocking(fd)? {
         // It is so for good: whoever sets it for a call holds the lock.
-        drop(locked);
+        drop((locked, forks));
         return operation.attempt(fd, Waiting::Allowed);
     }
     ioctl_fionbio(fd, true)?;

@@ -42,12 +42,13 @@ use socket::seam::{Operation, Target, Watch};
 use self::choice::{Driven, Driver};
 use self::epoll::Epoll;
 use self::uring::Uring;
+use crate::clock::TICK;
 use crate::dormant::Dormant;
 use crate::memory::Memory;
 use crate::scheduler::Scheduler;
 use crate::shortage::Shortages;
 use crate::slot::SlotRef;
-use crate::worker::Core;
+use crate::worker::{Core, SWEEP};
 
 pub(crate) use self::uring::{SIZES, Sizes};
 
@@ -162,6 +163,18 @@ impl Reactor {
         }
     }
 
+    /// Has a sleep end when [`ALARM`] has passed, this one or a later one. A limit to each sleep
+    /// would have the kernel set a timer for each.
+    ///
+    /// # Errors
+    /// It cannot, for the moment.
+    pub(crate) fn set_alarm(&self) -> io::Result<()> {
+        match self {
+            Reactor::Epoll(epoll) => epoll.set_alarm(),
+            Reactor::Uring(uring) => uring.set_alarm(),
+        }
+    }
+
     #[inline]
     pub(crate) fn poll(&self, core: &Core, wait: u64) -> io::Result<()> {
         match self {
@@ -170,6 +183,10 @@ impl Reactor {
         }
     }
 }
+
+/// Seconds and nanoseconds of an alarm: as long as between two sweeps, and two ticks for the cheap
+/// clock to get there.
+const ALARM: (u64, u32) = (SWEEP / 1_000_000_000, 2 * TICK as u32);
 
 /// See [`Driver::examine`].
 fn examine(asked: Driver) -> Driven {

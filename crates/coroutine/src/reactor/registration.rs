@@ -17,6 +17,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use socket::seam::{Target, is_plain_tcp};
+
 use super::waiters::Waiters;
 use crate::dormant::Dormant;
 
@@ -35,6 +37,8 @@ pub(crate) struct Registration {
     pub(crate) trust: Cell<Trust>,
     /// epoll does not take it: it is a file, and always ready.
     pub(crate) always_ready: Cell<bool>,
+    /// Registered for writing, too: once somebody has had to wait for that.
+    pub(crate) writes: Cell<bool>,
     pub(crate) waiters: Waiters,
     /// Who sleeps without a stack until it can be read from.
     pub(crate) dormant: Cell<Option<Box<dyn Dormant>>>,
@@ -62,6 +66,7 @@ impl Registration {
             drained: Cell::new(false),
             trust: Cell::new(Trust::Unknown(0)),
             always_ready: Cell::new(false),
+            writes: Cell::new(false),
             waiters: Waiters::new(),
             dormant: Cell::new(None),
         }
@@ -85,10 +90,15 @@ impl Registration {
         }
     }
 
+    /// Notes that it could not be read from a moment ago, while it was registered.
+    pub(crate) fn note_empty(&self) {
+        self.drained.set(!self.always_ready.get());
+    }
+
     #[cold]
     fn find_out(&self, fd: BorrowedFd<'_>, short_reads: u8) {
         self.trust.set(match short_reads {
-            // Three system calls to find out: not for a connection of a single request.
+            // Four system calls to find out: not for a connection of a single request.
             0 | 1 => Trust::Unknown(short_reads + 1),
             _ if is_plain_tcp(fd) => Trust::Yes,
             _ => Trust::No,
@@ -102,10 +112,10 @@ impl Registration {
     }
 
     /// Forgets everything but who waits, for a new file of the same number, or the same again.
-    pub(crate) fn begin(&self, word: u64) {
+    pub(crate) fn begin(&self, word: u64, target: Target<'_>) {
         self.word.set(word);
         self.drained.set(false);
-        self.trust.set(Trust::Unknown(0));
+        self.trust.set(if target.is_plain_tcp() { Trust::Yes } else { Trust::Unknown(0) });
         self.always_ready.set(false);
     }
 }
@@ -163,39 +173,4 @@ impl Registrations {
         }
         self.find(number).expect("the entry has just been made")
     }
-}
-
-/// Whether it is a TCP socket without an upper layer protocol.
-#[cold]
-fn is_plain_tcp(fd: BorrowedFd<'_>) -> bool {
-    let is = |option, wanted: &[libc::c_int]| {
-        integer(fd, option).is_some_and(|value| wanted.contains(&value))
-    };
-    is(libc::SO_DOMAIN, &[libc::AF_INET, libc::AF_INET6])
-        && is(libc::SO_TYPE, &[libc::SOCK_STREAM])
-        && is(libc::SO_PROTOCOL, &[libc::IPPROTO_TCP])
-        && !has_upper_layer(fd)
-}
-
-fn integer(fd: BorrowedFd<'_>, option: libc::c_int) -> Option<libc::c_int> {
-    let mut value: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    let room = (&raw mut value).cast();
-    // SAFETY: `room` has the `length` bytes that the call may write, and both outlive it.
-    let answer = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, room, &raw mut length)
-    };
-    (answer == 0).then_some(value)
-}
-
-/// `TCP_ULP`: a name, or nothing.
-fn has_upper_layer(fd: BorrowedFd<'_>) -> bool {
-    let mut name = [0u8; 16];
-    let mut length = name.len() as libc::socklen_t;
-    let room = name.as_mut_ptr().cast();
-    // SAFETY: `room` has the `length` bytes that the call may write, and both outlive it.
-    let answer = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_TCP, libc::TCP_ULP, room, &raw mut length)
-    };
-    answer != 0 || length != 0
 }

@@ -16,6 +16,8 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, OnceLock};
 
+use socket::process::hold_forks;
+
 use super::guard;
 use crate::current;
 
@@ -74,6 +76,8 @@ static BEFORE: OnceLock<[libc::sigaction; 2]> = OnceLock::new();
 /// Installs the handler, once for the process.
 fn install() -> io::Result<()> {
     static INSTALLING: Mutex<()> = Mutex::new(());
+    // A forked child finds both open.
+    let _forks = hold_forks();
     let _installing = INSTALLING.lock();
     if BEFORE.get().is_some() {
         return Ok(());

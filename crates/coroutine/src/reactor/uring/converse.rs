@@ -165,11 +165,7 @@ impl Uring {
         over: Over,
     ) -> io::Result<usize> {
         match over.next()? {
-            // The end of the stream, for which there has to be a buffer.
-            Next::Done(count) => {
-                memory.lend();
-                Ok(count)
-            }
+            Next::Done(count) => Ok(count),
             _ => self.recv_unchosen(core, me, target, memory, (over.outcome, NEVER)),
         }
     }

@@ -1,8 +1,8 @@
 //! The two calls that every message takes, on a ring.
 //!
-//! * **receive**: handed over at once where the last receive has emptied the socket, attempted
-//!   first where it has not. Into lent memory, the kernel chooses a buffer when there is something
-//!   (`buffers.rs`), unless messages are large.
+//! * **receive**: handed over at once where the last receive has emptied the socket, and on a TCP
+//!   connection that was just accepted; attempted first where there may be more. Into lent memory,
+//!   the kernel chooses a buffer when there is something (`buffers.rs`), unless messages are large.
 //! * **send**: attempted first, since it hardly ever waits; handed over when it has to, or when
 //!   many coroutines were woken together, whose sends then share one system call.
 //!
@@ -33,6 +33,7 @@ use crate::worker::Core;
 /// Words of a socket's memory, see [`History`].
 const EMPTIED: u64 = 1;
 const LARGE: u64 = 2;
+const HEARD: u64 = 4;
 
 /// `IORING_RECVSEND_POLL_FIRST`: an attempt would find nothing, so wait first.
 pub(super) const POLL_FIRST: u16 = 1;
@@ -60,12 +61,14 @@ impl Uring {
         deadline: Deadline,
     ) -> io::Result<usize> {
         let history = History::of(target);
-        if !history.emptied {
-            return self.recv_at_once(core, me, target, memory, deadline);
-        }
         match &self.shelf {
+            _ if !history.emptied && !history.fresh => {
+                self.recv_at_once(core, me, target, memory, deadline)
+            }
             Some(shelf) if !history.large => {
-                self.recv_chosen(core, me, target, (memory, shelf), deadline)
+                // The kernel attempts it as it is handed over where there may be something.
+                let first = if history.fresh { 0 } else { POLL_FIRST };
+                self.recv_chosen(core, me, target, (memory, shelf), (deadline, first))
             }
             _ => self.recv_later(core, me, target, memory, deadline),
         }
@@ -85,6 +88,9 @@ impl Uring {
         match try_recv(target.fd, buffer) {
             Ok(count) => {
                 History::note(target, count, buffer.len());
+                if count == 0 {
+                    memory.take_back();
+                }
                 core.scheduler.spend_for(count);
                 core.scheduler.spend(me);
                 return Ok(count);
@@ -94,7 +100,7 @@ impl Uring {
         }
         match &self.shelf {
             Some(shelf) if !History::of(target).large => {
-                self.recv_chosen(core, me, target, (memory, shelf), deadline)
+                self.recv_chosen(core, me, target, (memory, shelf), (deadline, POLL_FIRST))
             }
             _ => self.recv_later(core, me, target, memory, deadline),
         }
@@ -108,7 +114,7 @@ impl Uring {
         me: SlotRef,
         target: Target<'_>,
         (memory, shelf): (&mut impl Memory, &Shelf),
-        deadline: Deadline,
+        (deadline, first): (Deadline, u16),
     ) -> io::Result<usize> {
         let Some((slot, stock)) = memory.slot().filter(|_| self.ring.is_ours()) else {
             return self.recv_later(core, me, target, memory, deadline);
@@ -119,7 +125,7 @@ impl Uring {
             return self.recv_ready(core, me, target, memory, end);
         }
         let fd = target.fd.as_raw_fd();
-        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(POLL_FIRST);
+        let recv = Recv::new(Fd(fd), ptr::null_mut(), BUFFER_BYTES as u32).ioprio(first);
         let entry = recv.buf_group(GROUP).build().flags(Flags::BUFFER_SELECT);
         // SAFETY: the entry points to nothing; the buffers of the shelf are the kernel's.
         let over = unsafe { self.run(core, me, entry, end, WaitsFor::Read(fd)) }?;
@@ -128,13 +134,8 @@ impl Uring {
         }
         core.scheduler.give_in(me);
         match over.next()? {
-            // The end of the stream may come without a buffer.
-            Next::Done(count) if slot.is_none() => {
-                debug_assert_eq!(count, 0, "bytes are in a buffer");
-                *slot = Some(stock.take());
-                Ok(count)
-            }
             Next::Done(count) => {
+                debug_assert!(slot.is_some() || count == 0, "bytes are in a buffer");
                 note(target, over.outcome, count, BUFFER_BYTES);
                 Ok(count)
             }
@@ -228,6 +229,9 @@ impl Uring {
             match try_recv(target.fd, buffer) {
                 Ok(count) => {
                     History::note(target, count, buffer.len());
+                    if count == 0 {
+                        memory.take_back();
+                    }
                     return Ok(count);
                 }
                 Err(error) if after(&error) == After::Fail => return Err(error),
@@ -352,20 +356,25 @@ pub(super) struct History {
     pub(super) emptied: bool,
     /// It was long enough for its copying to be the cost.
     pub(super) large: bool,
+    /// There was none: it is a connection that was just accepted.
+    fresh: bool,
 }
 
 impl History {
     #[inline]
     pub(super) fn of(target: Target<'_>) -> History {
         let word = target.memory().load(Relaxed);
-        History { emptied: word & !LARGE == EMPTIED, large: word & !EMPTIED == LARGE }
+        let has = |bit| word & !(EMPTIED | LARGE) == HEARD && word & bit != 0;
+        let fresh = word == 0 && target.is_plain_tcp();
+        History { emptied: has(EMPTIED), large: has(LARGE), fresh }
     }
 
     /// Notes a receive of `count` bytes into room for so many.
     #[inline]
     fn note(target: Target<'_>, count: usize, room: usize) {
         let emptied = (1..room).contains(&count);
-        let word = if emptied { EMPTIED } else { 0 } | if count > SMALL { LARGE } else { 0 };
+        let large = if count > SMALL { LARGE } else { 0 };
+        let word = HEARD | large | if emptied { EMPTIED } else { 0 };
         if target.memory().load(Relaxed) != word {
             target.memory().store(word, Relaxed);
         }

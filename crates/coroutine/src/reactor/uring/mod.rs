@@ -52,15 +52,16 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use io_uring::opcode::{AsyncCancel, AsyncCancel2, PollAdd};
+use io_uring::opcode::{AsyncCancel, AsyncCancel2, PollAdd, Timeout};
 use io_uring::squeue::Flags;
-use io_uring::types::{CancelBuilder, Fd};
+use io_uring::types::{CancelBuilder, Fd, Timespec};
 use socket::seam::Target;
 
 use self::buffers::Shelf;
 use self::operations::{Kind, Operations, Outcome, Ticket, Waiter, mark, mark_of, read_mark};
 use self::ring::{Completion, Ring};
 use self::together::Together;
+use super::ALARM;
 use crate::clock::NEVER;
 use crate::dormant::Dormant;
 use crate::scheduler::Scheduler;
@@ -127,6 +128,15 @@ impl Uring {
         self.ring.enter(wait)?;
         self.woken.set(self.deliver(scheduler));
         Ok(())
+    }
+
+    /// See [`Reactor`](super::Reactor::set_alarm).
+    pub(crate) fn set_alarm(&self) -> io::Result<()> {
+        static TIME: Timespec = Timespec::new().sec(ALARM.0).nsec(ALARM.1);
+        // Its answer says nothing, but ends the sleep.
+        let timeout = Timeout::new(&raw const TIME).build().user_data(mark_of(Kind::Cancel));
+        // SAFETY: the entry points to what is there for ever.
+        unsafe { self.ring.push(&timeout) }
     }
 
     /// Keeps `dormant` until the target can be read from or fails: by a poll, whose file is held no

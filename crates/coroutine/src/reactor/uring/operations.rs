@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Sent = 5,
     /// An operation of the list.
     Listed = 1,
-    /// A cancelling, whose answer nobody needs: what was cancelled answers itself.
+    /// What was asked to be cancelled, which answers itself; or an alarm. Nobody needs this answer.
     Cancel = 2,
     /// The worker's bell.
     Bell = 3,

@@ -15,6 +15,8 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use socket::process::hold_forks;
+
 /// The number of the process that took it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProcessMark {
@@ -26,6 +28,8 @@ impl ProcessMark {
     /// # Errors
     /// `ENOMEM`; `EINVAL` before Linux 4.14.
     pub(super) fn of_this_process() -> io::Result<ProcessMark> {
+        // A forked child does not find it half made.
+        let _forks = hold_forks();
         let word = match WORD.get() {
             Some(word) => word,
             None => {
