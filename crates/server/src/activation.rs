@@ -36,6 +36,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 
+use socket::process::hold_forks;
 use socket::{Socket, Type, inherited_block};
 
 use crate::error::{Error, Result, plain};
@@ -71,7 +72,7 @@ pub fn named(name: &str) -> Result<Socket> {
         let why = "no socket of that name was passed to this process";
         Error::io("take", io::Error::new(ErrorKind::NotFound, why))
             .at(format_args!("fd:{name}"))
-            .try_this(Some("LISTEN_FDNAMES names them"))
+            .try_this("LISTEN_FDNAMES names them")
     })
 }
 
@@ -84,8 +85,11 @@ pub fn descriptor(number: u32) -> Result<Socket> {
     let is_it = |socket: &Socket| u32::try_from(socket.as_raw_fd()) == Ok(number);
     match take(|activated| is_it(&activated.socket))?.pop() {
         Some(activated) => Ok(activated.socket),
-        None => Socket::inherited(number)
-            .map_err(|error| Error::io("take", error).at(format_args!("fd:{number}"))),
+        None => Socket::inherited(number).map_err(|error| {
+            Error::io("take", error)
+                .at(format_args!("fd:{number}"))
+                .try_this("it must be a socket that this process was started with")
+        }),
     }
 }
 
@@ -93,6 +97,8 @@ pub fn descriptor(number: u32) -> Result<Socket> {
 static LEFT: Mutex<Option<std::result::Result<Vec<Activated>, String>>> = Mutex::new(None);
 
 fn take(wanted: impl FnMut(&mut Activated) -> bool) -> Result<Vec<Activated>> {
+    // A forked child finds it open.
+    let _forks = hold_forks();
     let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     match left.get_or_insert_with(|| Variables::of_environment().promised().and_then(take_over)) {
         Ok(left) => Ok(left.extract_if(.., wanted).collect()),

@@ -1,9 +1,10 @@
 //! What went wrong: operation, address, cause, and what to do about it, in one line.
 //!
-//! `bind tcp://127.0.0.1:80: permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)`. A
-//! caller asks questions ([`Error::is_timeout`] and its siblings) instead of matching causes.
-//! A fault of a peer is no error: it is an [`Event`](crate::Event).
+//! `bind tcp://127.0.0.1:80: permission denied (ports below 1024 need CAP_NET_BIND_SERVICE; try
+//! tcp://127.0.0.1:8080)`. A caller asks questions ([`Error::is_timeout`] and its siblings) instead
+//! of matching causes. A fault of a peer is no error: it is an [`Event`](crate::Event).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -17,7 +18,7 @@ pub struct Error {
     operation: &'static str,
     address: Option<String>,
     cause: Cause,
-    remedy: Option<&'static str>,
+    remedy: Option<Cow<'static, str>>,
 }
 
 #[derive(Debug)]
@@ -30,6 +31,30 @@ enum Cause {
 impl Error {
     pub(crate) fn io(operation: &'static str, cause: io::Error) -> Error {
         Error { operation, address: None, cause: Cause::Io(cause), remedy: None }
+    }
+
+    /// Of something that `workers` need before they serve: says what the system is short of.
+    pub(crate) fn start(operation: &'static str, cause: io::Error, workers: usize) -> Error {
+        use rustix::io::Errno;
+        use rustix::process::{Resource, getrlimit};
+        let fewer = if workers > 1 { ", or try fewer workers" } else { "" };
+        let remedy = match Errno::from_io_error(&cause) {
+            Some(Errno::MFILE) => {
+                let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+                Some(format!("{files} is the limit of this process: raise it by ulimit -n{fewer}"))
+            }
+            Some(Errno::NFILE) => Some(format!("raise the system's fs.file-max{fewer}")),
+            Some(Errno::AGAIN) => {
+                Some(format!("raise the limit of threads by ulimit -u, or pids.max{fewer}"))
+            }
+            Some(Errno::NOMEM) if workers > 1 => Some("try fewer workers".to_owned()),
+            _ => None,
+        };
+        let error = Error::io(operation, cause);
+        match remedy {
+            Some(remedy) => error.try_this(remedy),
+            None => error,
+        }
     }
 
     pub(crate) fn parse(operation: &'static str, cause: ParseAddressError) -> Error {
@@ -47,8 +72,8 @@ impl Error {
     }
 
     /// The same error with what to do about it.
-    pub(crate) fn try_this(mut self, remedy: Option<&'static str>) -> Error {
-        self.remedy = remedy;
+    pub(crate) fn try_this(mut self, remedy: impl Into<Cow<'static, str>>) -> Error {
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -144,7 +169,7 @@ impl fmt::Display for Error {
             Cause::Parse(error) => write!(f, ": {error}")?,
             Cause::Resolve(error) => write!(f, ": {error}")?,
         }
-        match self.remedy {
+        match &self.remedy {
             Some(remedy) => write!(f, " ({remedy})"),
             None => Ok(()),
         }

@@ -50,15 +50,16 @@ pub enum Event<'a> {
         /// How many.
         bytes: usize,
     },
-    /// A connection is over.
+    /// A connection is over. Not told of one whose handler did not return by the end of a drain:
+    /// that is counted there.
     Closed {
         /// Which.
         connection: &'a Summary,
         /// How long it lasted.
         elapsed: Duration,
-        /// Bytes received.
+        /// Bytes received; zero where a process that served it was killed, and could not tell.
         received: u64,
-        /// Bytes sent.
+        /// Bytes sent; zero for the same.
         sent: u64,
         /// Why.
         reason: &'a CloseReason,
@@ -207,6 +208,15 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} #{} {}", self.service, self.id, self.peer)
+    }
+}
+
+impl Summary {
+    /// What its coroutine is called: as it is shown, but written where there is room for all of it.
+    pub(crate) fn name(&self) -> String {
+        let mut name = String::with_capacity(64);
+        let _never_fails = fmt::Write::write_fmt(&mut name, format_args!("{self}"));
+        name
     }
 }
 

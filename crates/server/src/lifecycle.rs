@@ -9,10 +9,10 @@
 //! With worker processes (`prefork.rs`) each of them serves like this, and the caller watches.
 
 use std::io;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
 
 use socket::Deadline;
+use socket::process::{Thread, start_thread};
 use socket::signal::{StopSignals, stop_signals};
 
 use crate::caught::caught;
@@ -22,7 +22,7 @@ use crate::engine::{Engine, Serving};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::latch::Latch;
-use crate::listener::Listener;
+use crate::listener::{Listener, Site};
 use crate::notify::Notify;
 use crate::prefork::supervise;
 use crate::report::Reporter;
@@ -46,7 +46,7 @@ impl Server {
     /// soon as they start.
     pub fn serve_forever(&mut self) -> Result {
         let signals = match self.signals {
-            true => Some(stop_signals().map_err(|error| Error::io("take signals", error))?),
+            true => Some(stop_signals().map_err(|error| Error::start("take signals", error, 1))?),
             false => None,
         };
         match self.prefork {
@@ -66,26 +66,26 @@ impl Server {
         let running = self.running(notify, supervisor)?;
         let (hook, watchdog) = (self.reload.take(), running.notify.watchdog());
         let duties = Duties::new(signals.is_some(), hook, watchdog)
-            .map_err(|error| Error::io("take signals", error))?;
+            .map_err(|error| Error::start("take signals", error, 1))?;
         let ended = Arc::new(Latch::default());
-        prepare(&running, &ended).map_err(|error| Error::io("prepare to serve", error))?;
+        prepare(&running, &ended).map_err(|error| Error::start("prepare to serve", error, 1))?;
         let listeners = std::mem::take(&mut self.listeners);
         let sites: Vec<_> = listeners.iter().map(|listener| Arc::clone(&listener.site)).collect();
         let mut runner = self.engine.runner();
+        let (engine, setup) = (self.engine, runner.setup(self.workers));
         let serving = self.serving(&running, listeners, signals, None);
-        if alone {
-            tell_listening(
-                &running.teller,
-                self.engine,
-                &serving.listeners,
-                &runner.setup(self.workers),
-            );
-        }
-        let watch = {
+        let (go, watch) = {
             let ended = Arc::clone(&ended);
             start_watch(&running, move |running| watch(running, signals, &ended, duties))?
         };
-        let served = runner.serve(serving);
+        let served = runner.serve(serving, &mut || {
+            match running.teller.supervisor() {
+                Some(supervisor) => supervisor.ready(),
+                None => tell_listening(&running.teller, engine, &sites, &setup),
+            }
+            go.send(()).expect("the watch waits for it");
+        });
+        drop(go);
         ended.set();
         runner.drain();
         let drained = watch.join().expect("the watch runs no code that panics");
@@ -114,20 +114,20 @@ impl Server {
         let deadline = Deadline::from(self.timeout).fixed();
         let running = self.running(Notify::none(), None)?;
         let failed = Arc::new(Latch::default());
-        prepare(&running, &failed).map_err(|error| Error::io("prepare to serve", error))?;
+        prepare(&running, &failed).map_err(|error| Error::start("prepare to serve", error, 1))?;
+        let sites: Vec<_> = self.listeners.iter().map(|one| Arc::clone(&one.site)).collect();
         let mut runner = self.engine.runner();
+        let (engine, setup) = (self.engine, runner.setup(self.workers));
         let serving = self.serving(&running, self.listeners.clone(), None, Some(deadline));
-        tell_listening(
-            &running.teller,
-            self.engine,
-            &serving.listeners,
-            &runner.setup(self.workers),
-        );
-        let watch = {
+        let (go, watch) = {
             let failed = Arc::clone(&failed);
             start_watch(&running, move |running| watch_one(running, &failed))?
         };
-        let served = runner.serve(serving);
+        let served = runner.serve(serving, &mut || {
+            tell_listening(&running.teller, engine, &sites, &setup);
+            go.send(()).expect("the watch waits for it");
+        });
+        drop(go);
         if served.is_err() {
             failed.set();
         }
@@ -164,7 +164,7 @@ impl Server {
         if self.listeners.is_empty() {
             let why = "nothing is bound, or it has been served before";
             let error = io::Error::new(io::ErrorKind::InvalidInput, why);
-            return Err(Error::io("serve", error).try_this(Some("bind an address first")));
+            return Err(Error::io("serve", error).try_this("bind an address first"));
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Server {
             self.message_events,
             notify,
         );
-        let running = running.map_err(|error| Error::io("prepare to serve", error))?;
+        let running = running.map_err(|error| Error::start("prepare to serve", error, 1))?;
         let running = Arc::new(running);
         self.switches.known().begin(&running);
         Ok(running)
@@ -213,25 +213,32 @@ impl Drop for Server {
 }
 
 /// Tells of the listeners that have not been told of.
-pub(crate) fn tell_listening(teller: &Teller, engine: Engine, listeners: &[Listener], setup: &str) {
-    for Listener { site, .. } in listeners.iter().filter(|one| one.site.tell_once()) {
+pub(crate) fn tell_listening(teller: &Teller, engine: Engine, sites: &[Arc<Site>], setup: &str) {
+    for site in sites.iter().filter(|site| site.tell_once()) {
         let (address, service) = (&site.address, site.service.name());
         teller.tell(&Event::Listening { address, service, engine, setup });
     }
 }
 
+/// Starts the watch. It waits for the word to begin; when that is dropped unsaid, nothing was ever
+/// served, and there is nothing to see to its end.
 fn start_watch(
     running: &Arc<Running>,
     watch: impl FnOnce(&Arc<Running>) -> io::Result<Drained> + Send + 'static,
-) -> Result<JoinHandle<io::Result<Drained>>> {
+) -> Result<(mpsc::Sender<()>, Thread<io::Result<Drained>>)> {
     let running = Arc::clone(running);
+    let (go, begun) = mpsc::channel();
     let body = move || {
-        let drained = watch(&running);
+        let drained = match begun.recv() {
+            Ok(()) => watch(&running),
+            Err(_) => Ok(Drained::default()),
+        };
         running.over.set();
         drained
     };
-    let watch = std::thread::Builder::new().name("drain watch".into()).spawn(body);
-    watch.map_err(|error| Error::io("start the drain watch", error))
+    let watch = start_thread("drain watch", body);
+    let watch = watch.map_err(|error| Error::start("start the drain watch", error, 1))?;
+    Ok((go, watch))
 }
 
 /// What a server that has ended answers.

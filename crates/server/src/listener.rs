@@ -7,6 +7,7 @@
 //!
 //! A socket that somebody else has bound is taken as it is, once it is clear that it can be served.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -129,7 +130,11 @@ impl Binding {
         let _ = caught(|| service.server_close());
         let error = failure.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into());
         let remedy = remedy(&error, &address);
-        Err(Error::io("bind", error).at(&address).try_this(remedy))
+        let error = Error::io("bind", error).at(&address);
+        Err(match remedy {
+            Some(remedy) => error.try_this(remedy),
+            None => error,
+        })
     }
 
     /// Takes a socket that is bound already.
@@ -278,21 +283,44 @@ fn bind(socket: &Socket, endpoint: &Endpoint) -> io::Result<Option<BoundPath>> {
     Ok(Some(bound))
 }
 
-/// What to do about a bind that failed.
-fn remedy(error: &io::Error, address: &Address) -> Option<&'static str> {
-    let unix = matches!(address.place, Place::Unix(_));
-    match error.kind() {
-        ErrorKind::PermissionDenied if unix => Some("the directory must be writable"),
-        ErrorKind::PermissionDenied => {
-            Some("ports below 1024 need CAP_NET_BIND_SERVICE; try a higher port")
+/// What to do about a bind that failed: words, and where it would do, an address to bind instead.
+fn remedy(error: &io::Error, address: &Address) -> Option<Cow<'static, str>> {
+    let at = |port| match &address.place {
+        Place::Inet(host, _) => {
+            Address { place: Place::Inet(host.clone(), port), ..address.clone() }
         }
-        ErrorKind::AddrInUse if unix && error.raw_os_error().is_none() => {
-            Some("it is left alone; choose another path")
+        _ => address.clone(),
+    };
+    let words = match (error.kind(), &address.place) {
+        (ErrorKind::PermissionDenied, Place::Unix(_)) => "the directory must be writable",
+        (ErrorKind::PermissionDenied, Place::Inet(_, port @ 1..PRIVILEGED)) => {
+            let other = at(port + BESIDE);
+            let why = "ports below 1024 need CAP_NET_BIND_SERVICE";
+            return Some(format!("{why}; try {other}").into());
         }
-        ErrorKind::AddrInUse if unix => Some("another server listens there"),
-        ErrorKind::AddrInUse => Some("another program has it; port 0 picks a free one"),
-        ErrorKind::AddrNotAvailable => Some("this machine does not have that address"),
-        ErrorKind::NotFound if unix => Some("the directory does not exist"),
-        _ => None,
-    }
+        (ErrorKind::AddrInUse, Place::Unix(_)) if error.raw_os_error().is_none() => {
+            "it is left alone; choose another path"
+        }
+        (ErrorKind::AddrInUse, Place::Unix(_)) => {
+            "another server listens there; choose another path"
+        }
+        (ErrorKind::AddrInUse, Place::Inet(..)) => {
+            let any = at(0);
+            return Some(
+                format!("another program has it; try {any}, which picks a free port").into(),
+            );
+        }
+        (ErrorKind::AddrInUse, _) => "another program has it",
+        (ErrorKind::AddrNotAvailable, Place::Inet(..)) => {
+            "this machine does not have that address; ip address lists those it has"
+        }
+        (ErrorKind::NotFound, Place::Unix(_)) => "the directory does not exist; make it first",
+        _ => return None,
+    };
+    Some(words.into())
 }
+
+/// Ports below it are kept for whoever may have them. `ip(7)`, `ip_unprivileged_port_start`.
+const PRIVILEGED: u16 = 1024;
+/// From such a port to the one that is used in its place: 80 becomes 8080, 443 becomes 8443.
+const BESIDE: u16 = 8000;

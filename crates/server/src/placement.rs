@@ -57,7 +57,7 @@ impl Placement {
     }
 
     fn hand_over(&mut self, request: Request, to: Remote) -> io::Result<()> {
-        let name = request.summary().to_string();
+        let name = request.summary().name();
         let request = Arc::new(Mutex::new(Some(Box::new(request))));
         let theirs = Arc::clone(&request);
         let begin = move || {
@@ -151,7 +151,7 @@ fn take(request: &Mutex<Option<Box<Request>>>) -> Option<Box<Request>> {
 /// Starts a coroutine for the request. In a box, its memory is free as soon as it has begun. A
 /// worker that has no stack left refuses it.
 fn spawn(request: Box<Request>) -> io::Result<()> {
-    let name = request.summary().to_string();
+    let name = request.summary().name();
     let refusal = request.refusal();
     match Builder::new().name(name).spawn(move || request.run_in_coroutine()) {
         Ok(_) => Ok(()),

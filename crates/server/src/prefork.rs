@@ -11,6 +11,9 @@
 //! nothing in it to crash; and since it is alone when it forks, no worker inherits a lock. It is
 //! the only one that counts and tells events, so both are whole, whichever worker died.
 //!
+//! * **At the start** it waits until every worker can serve, and only then tells that it listens.
+//!   If one cannot, the server says why and kills the others; who had found one of them by then,
+//!   untold, is cut off.
 //! * **A worker that dies** is replaced: at once if it had lived for a second, else after 50 ms,
 //!   doubling to 2 s. Its open connections are told as crashed. SIGTERM sent to one worker lets it
 //!   finish what it has; then it is replaced too.
@@ -47,8 +50,9 @@ use crate::error::{Error, Result};
 use crate::event::{CloseReason, Event};
 use crate::guards::Guards;
 use crate::lifecycle::{cut_off, tell_listening};
-use crate::listener::serve_apart;
+use crate::listener::{Site, serve_apart};
 use crate::notify::{self, Notify};
+use crate::record::Reported;
 use crate::report::{Reporter, Reports, channel};
 use crate::server::Server;
 use crate::switches::Switches;
@@ -72,11 +76,11 @@ pub(crate) fn supervise(server: &mut Server, signals: Option<StopSignals>, count
     let fail = |error| Error::io("prepare to serve", error);
     server.switches.share().map_err(fail)?;
     let hang_ups = match server.reload {
-        Some(_) => Some(hang_ups().map_err(|error| Error::io("take signals", error))?),
+        Some(_) => Some(hang_ups().map_err(|error| Error::start("take signals", error, 1))?),
         None => None,
     };
     let quits = match signals {
-        Some(_) => quits().map_err(|error| Error::io("take signals", error))?,
+        Some(_) => quits().map_err(|error| Error::start("take signals", error, 1))?,
         None => None,
     };
     let notify = Notify::of_environment();
@@ -99,9 +103,9 @@ pub(crate) fn supervise(server: &mut Server, signals: Option<StopSignals>, count
         cut: 0,
         failure: None,
     };
-    supervisor.start()?;
     let sites: Vec<_> =
         supervisor.server.listeners.iter().map(|listener| Arc::clone(&listener.site)).collect();
+    supervisor.start(&sites)?;
     let served = supervisor.run();
     sites.iter().for_each(|site| site.closed());
     served
@@ -158,30 +162,69 @@ struct Worker {
 }
 
 impl Supervisor<'_> {
-    /// Forks all workers, and only then tells anybody: a subscriber may start threads.
-    fn start(&mut self) -> Result {
+    /// Forks all workers, and tells of them when each can serve: not before all are forked, since
+    /// a subscriber may start threads.
+    fn start(&mut self, sites: &[Arc<Site>]) -> Result {
         serve_apart(&self.server.listeners)?;
         for index in 0..self.seats.len() {
             match self.fork() {
                 Ok(worker) => self.seats[index].worker = Some(worker),
                 Err(error) => {
-                    // Dropped, those that were started are killed; they have served nobody yet.
-                    self.seats.clear();
-                    self.switches.children.store(0, SeqCst);
-                    return Err(Error::io("start a worker", error));
+                    let error = Error::start("start a worker", error, self.seats.len());
+                    return Err(self.give_up(error));
                 }
             }
         }
-        let Server { engine, workers, listeners, .. } = &*self.server;
+        for index in 0..self.seats.len() {
+            self.see_up(index).map_err(|error| self.give_up(error))?;
+        }
+        let Server { engine, workers, .. } = &*self.server;
         let own = engine.runner().setup(Some(share_of_cores(*workers, self.seats.len())));
         let comma = if own.is_empty() { "" } else { ", " };
         let setup = format!("{} worker processes{comma}{own}", self.seats.len());
-        tell_listening(&self.teller, *engine, listeners, &setup);
+        tell_listening(&self.teller, *engine, sites, &setup);
         for worker in self.seats.iter().filter_map(|seat| seat.worker.as_ref()) {
             self.teller.tell(&Event::WorkerStarted { pid: worker.child.id() });
         }
         self.tell_manager(&self.switches.ready());
         Ok(())
+    }
+
+    /// Waits until the worker can serve, or the server is asked to stop.
+    fn see_up(&mut self, index: usize) -> Result {
+        let fail = |error| Error::io("wait for workers", error);
+        let [stop, _, asked, ..] = &self.memories;
+        let Some(worker) = &mut self.seats[index].worker else { return Ok(()) };
+        loop {
+            let exit = worker.child.try_wait().map_err(fail)?;
+            while let Some(reported) = worker.reports.next() {
+                match reported {
+                    Reported::Ready => return Ok(()),
+                    reported => worker.reports.tell(&self.teller, reported),
+                }
+            }
+            let is_asked = self.signals.is_some_and(|signals| signals.signal().is_some());
+            if is_asked || self.switches.stop.is_set() {
+                return Ok(());
+            }
+            if let Some(exit) = exit {
+                let why = worker.reports.failure.take();
+                let why = why.unwrap_or_else(|| format!("a worker ended as it began: {exit}"));
+                return Err(failed(why));
+            }
+            let watch = |target| Watch { target, interest: Interest::READ, ready: false };
+            let mut watches = vec![watch(stop.target(self.switches.stop.fd().map_err(fail)?))];
+            watches.extend(self.signals.map(|signals| watch(asked.target(signals.asked()))));
+            watches.extend(worker.reports.watch().into_iter().chain([worker.child.watch()]));
+            wait_any(&mut watches, Deadline::Never).map_err(fail)?;
+        }
+    }
+
+    /// Dropped, the workers that were started are killed: nobody has been told that they serve.
+    fn give_up(&mut self, error: Error) -> Error {
+        self.seats.clear();
+        self.switches.children.store(0, SeqCst);
+        error
     }
 
     fn run(mut self) -> Result {
@@ -334,6 +377,10 @@ impl Supervisor<'_> {
         if asked && exit.success() {
             return;
         }
+        // One that cannot go on stops the others as well, by the latch that is everybody's.
+        if let (true, None, Some(why)) = (asked, &self.failure, reports.failure.take()) {
+            self.failure = Some(failed(why));
+        }
         let pause = self.seats[index].rest(started.elapsed() < QUICK, reports.has_opened());
         let pause = pause.filter(|_| !asked);
         self.teller.tell(&Event::WorkerDied { pid, exit, pause });
@@ -448,7 +495,7 @@ fn work(server: &mut Server, supervisor: Arc<Reporter>, count: usize) -> i32 {
         limit_connections: Some(server.wanted_connections().div_ceil(count)),
         ..guards.clone()
     };
-    let signals = stop_signals().map_err(|error| Error::io("take signals", error));
+    let signals = stop_signals().map_err(|error| Error::start("take signals", error, 1));
     let served =
         signals.and_then(|signals| server.serve(Some(signals), Some(Arc::clone(&supervisor))));
     match served {
@@ -467,6 +514,10 @@ fn hopeless(why: &str) -> Error {
         "a worker died {MOST_DEATHS} times in a row within {} s of its start, the last time: {why}",
         QUICK.as_secs()
     );
-    let remedy = "serve without prefork to see why";
-    Error::io("prefork", io::Error::other(what)).try_this(Some(remedy))
+    failed(what).try_this("serve without prefork to see why")
+}
+
+/// Why there are no workers any more, or never were.
+fn failed(why: String) -> Error {
+    Error::io("prefork", io::Error::other(why))
 }

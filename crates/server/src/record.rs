@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use socket::process::Exit;
+use socket::process::{Exit, hold_forks};
 use socket::{Address, SockAddr};
 
 use crate::error::Error;
@@ -38,6 +38,7 @@ pub(crate) enum Reported {
     Described { piece: Vec<u8>, last: bool },
     Reloaded(io::Error),
     Failed(String),
+    Ready,
 }
 
 const OPENED: u8 = 1;
@@ -52,6 +53,7 @@ const RELOADED: u8 = 9;
 const FELL_BACK: u8 = 10;
 pub(crate) const DESCRIBED: u8 = 11;
 const RING_SHORT: u8 = 12;
+const READY: u8 = 13;
 
 /// The record of an event; `None` for one that is not reported.
 pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
@@ -101,6 +103,11 @@ pub(crate) fn record(event: &Event<'_>) -> Option<Vec<u8>> {
     Some(record.0)
 }
 
+/// The record of a worker that begins to serve.
+pub(crate) fn ready() -> Vec<u8> {
+    Record::new(READY).0
+}
+
 /// The record of why serving ended.
 pub(crate) fn failed(error: &Error) -> Vec<u8> {
     Record::new(FAILED).text(error.to_string().as_bytes()).0
@@ -144,6 +151,7 @@ impl Reported {
             }
             RELOADED => Reported::Reloaded(from.error()?),
             FAILED => Reported::Failed(from.text()?),
+            READY => Reported::Ready,
             _ => return None,
         })
     }
@@ -263,6 +271,8 @@ impl Record {
 fn kept(name: &str) -> &'static str {
     const MOST: usize = 256;
     static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    // A forked child finds it open.
+    let _forks = hold_forks();
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.iter().find(|known| **known == name) {
         return known;

@@ -27,7 +27,7 @@ use socket::{Deadline, Family, Interest, Socket, Type};
 use crate::description_record::{Pieces, records};
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Summary};
-use crate::record::{RECORD_BYTES, Reported, failed, record};
+use crate::record::{RECORD_BYTES, Reported, failed, ready, record};
 use crate::teller::Teller;
 
 /// Makes the two ends of a channel.
@@ -59,6 +59,11 @@ impl Reporter {
             }
             event => record(event).iter().for_each(|record| self.send(record)),
         }
+    }
+
+    /// Tells the parent that it begins to serve.
+    pub(crate) fn ready(&self) {
+        self.send(&ready());
     }
 
     /// Tells the parent why serving ended.
@@ -161,6 +166,8 @@ impl Reports {
             }
             Reported::Reloaded(error) => teller.tell(&Event::Reloaded { error: Some(&error) }),
             Reported::Failed(why) => self.failure = Some(why),
+            // That of the first workers is waited for; who takes the seat of one has no other.
+            Reported::Ready => {}
         }
     }
 

@@ -38,10 +38,11 @@ fn everything_is_given_back() {
         // What an engine makes once for the whole process is there after its first server.
         ENDS.iter().for_each(|(_, end)| end(Cell { engine: *engine, transport: Transport::TcpV4 }));
     }
+    // One for all cells, so that what each of them left over would add up.
+    let before = Census::take();
     for engine in Engine::ALL {
         for transport in Transport::ALL {
             let cell = Cell { engine: *engine, transport: *transport };
-            let before = Census::take();
             for (name, end) in ENDS {
                 end(cell);
                 before.comes_back(&format!("{cell:?}, after {name}"));

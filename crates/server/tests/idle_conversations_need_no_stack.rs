@@ -100,7 +100,7 @@ fn parked(server: &Serving) -> support::Client {
 
 /// Waits until the server's first connection is not among its coroutines.
 fn until_parked(server: &Serving, connection: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     let asking = server.client();
     let line = |socket: &Socket| {
         let (mut line, mut byte) = (String::new(), [0]);

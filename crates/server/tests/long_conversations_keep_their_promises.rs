@@ -4,12 +4,14 @@
 
 mod support;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::net::Shutdown;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use socket::Socket;
-use support::{Client, Serving, Watchdog, on_every_engine, read_all, serve};
+use support::{Client, Pattern, Serving, Watchdog, on_every_engine, read_all, serve};
 use switchboard::{Connection, Engine, Guards, Handler, Requests, Server, Service, per_request};
 
 on_every_engine! {
@@ -89,16 +91,17 @@ fn it_is_cut_off_with_the_rest(engine: Engine) {
     assert!(events.lock().unwrap().iter().any(|event| event.starts_with("Closed")));
 }
 
-/// Numbers its answers, each 120 bytes long, and has little room for those that are not read.
-struct Numbered;
+/// Answers with 120 bytes of a pattern, and little room for what is not read. Asked with "!", it
+/// sees to it first that there is none.
+struct Patterned;
 
-impl Service for Numbered {
+impl Service for Patterned {
     fn handler(&self) -> Box<dyn Handler + '_> {
         unreachable!("served by coroutines only")
     }
 
     fn requests(&self) -> Option<Box<dyn Requests>> {
-        Some(Box::new(Numbers(0)))
+        Some(Box::new(Patterns(Pattern::new())))
     }
 
     fn server_bind(&self, socket: &Socket) -> io::Result<()> {
@@ -106,16 +109,20 @@ impl Service for Numbered {
     }
 }
 
-struct Numbers(usize);
+struct Patterns(Pattern);
 
-impl Requests for Numbers {
+/// It has been asked with "!".
+static FULL: AtomicBool = AtomicBool::new(false);
+
+impl Requests for Patterns {
     fn request(&mut self, connection: &mut Connection) -> io::Result<bool> {
-        self.0 += 1;
-        let number = self.0;
-        connection.answer(|bytes, out| {
-            write!(out, "{number:0120}")?;
-            Ok(bytes.len())
-        })?;
+        if connection.fill_buf()?.starts_with(b"!") {
+            connection.flush()?;
+            self.0.fill(connection.socket())?;
+            FULL.store(true, SeqCst);
+        }
+        let answer = self.0.take(120);
+        connection.answer(|_, out| out.write_all(&answer).map(|()| 1))?;
         Ok(true)
     }
 }
@@ -125,21 +132,27 @@ impl Requests for Numbers {
 fn a_peer_that_reads_late_gets_everything() {
     let _watchdog = Watchdog::new();
     let server = Server::new().with_engine(Engine::Coroutines).with_workers(1);
-    let server = Serving::start(server, |server| server.bind("127.0.0.1:0", Numbered));
+    let server = Serving::start(server, |server| server.bind("127.0.0.1:0", Patterned));
     let client = server.client();
-    client.set_so_rcvbuf(2048).unwrap();
-    for _ in 0..10_000 {
+    let mut pattern = Pattern::new();
+    // Long enough for the short way.
+    for _ in 0..10 {
         client.send_all(b"?").unwrap();
+        let mut answer = [0; 120];
+        client.recv_exact(&mut answer).unwrap();
+        assert_eq!(&answer[..], pattern.take(120));
+    }
+    client.send_all(b"!").unwrap();
+    while !FULL.load(SeqCst) {
         std::thread::yield_now();
     }
+    client.send_all(b"??").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let answers = read_all(&client).unwrap();
-    assert!(!answers.is_empty() && answers.len().is_multiple_of(120));
-    for (at, answer) in answers.chunks(120).enumerate() {
-        assert_eq!(std::str::from_utf8(answer).unwrap(), format!("{:0120}", at + 1));
-    }
+    assert!(answers.len() > 4096);
+    assert!(answers == pattern.take(answers.len()), "in another order");
     let counted = server.until(|counters| counters.closed == 1);
-    assert_eq!((counted.received, counted.sent), (10_000, answers.len() as u64));
+    assert_eq!((counted.received, counted.sent), (13, 13 * 120));
     server.stop().unwrap();
 }
 

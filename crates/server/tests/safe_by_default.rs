@@ -124,14 +124,17 @@ fn has_others(engine: Engine) -> bool {
 fn it_rests_when_descriptors_run_out(engine: Engine) {
     by_default(engine, || {
         let server = Plain::of(engine, shout);
-        let waiting = unconnected(&server.address);
+        // Where there are several loops, one may take what another turns away, which it does when
+        // the shortage has lasted for long, as on a busy machine.
+        let count = if accept_loops(engine) > 1 { 16 } else { 1 };
+        let waiting: Vec<_> = (0..count).map(|_| unconnected(&server.address)).collect();
         let begun = Instant::now();
         let hoard = Hoard::new();
-        waiting.connect(&place(&server.address)).unwrap();
+        waiting.iter().for_each(|one| one.connect(&place(&server.address)).unwrap());
         server.until(|counters| counters.accept_failed >= 5 * accept_loops(engine));
         // Not a matter of speed: five failures in no time would be a core burnt.
         assert!(begun.elapsed() >= Duration::from_millis(100), "it spins");
-        drop((hoard, Client::from(waiting)));
+        drop((hoard, waiting.into_iter().map(Client::from).collect::<Vec<_>>()));
         server.serves();
         server.stop();
     });

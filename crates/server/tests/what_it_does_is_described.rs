@@ -20,7 +20,7 @@ on_every_engine! {
 
 /// Asks until it is as it should be.
 fn until(server: &Serving, what: impl Fn(&Description) -> bool) -> Description {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let description = server.control.describe();
         if what(&description) {

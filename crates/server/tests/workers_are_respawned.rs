@@ -65,7 +65,7 @@ fn workers(server: &Serving, what: &str) -> Vec<u32> {
 
 /// Waits until the events have said so of `count` workers.
 fn until(server: &Serving, what: &str, count: usize) -> Vec<u32> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let workers = workers(server, what);
         if workers.len() >= count {

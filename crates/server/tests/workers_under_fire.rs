@@ -112,7 +112,7 @@ impl Drop for Over<'_> {
 /// Waits until `deaths` have died and there is a worker for each of them beside the first ones;
 /// says how long the last of those took to come.
 fn replaced(lives: &Lives, deaths: usize) -> Duration {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let now = lives.lock().unwrap().clone();
         let moments = |alive| now.iter().filter(move |life| life.1 == alive).map(|life| life.2);

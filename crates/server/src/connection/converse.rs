@@ -16,11 +16,9 @@
 use std::io;
 
 use socket::Interest;
-use socket::seam::Patience;
 
 use super::Connection;
 use super::buffers::OWN_BYTES;
-use super::parking::Parking;
 use crate::waiting::{Ending, Waiting};
 
 /// By which way a connection receives next.
@@ -54,8 +52,7 @@ impl Connection {
             && !state.is_draining()
         {
             let target = socket.watch(Interest::READ).target;
-            let parks = waiting == Waiting::Between && self.parking != Parking::Never;
-            let patience = if parks { Patience::UntilIdle } else { Patience::Endless };
+            let patience = self.patience(waiting);
             let (output, input, otherwise) =
                 (&mut self.output, &mut self.input.lent, &mut self.refilled);
             count = coroutine::converse(target, output, input, patience, otherwise);

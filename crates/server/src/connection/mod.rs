@@ -32,6 +32,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use socket::seam::{Patience, give_back};
 use socket::{Credentials, SockAddr, Socket};
 
 use crate::caught::caught;
@@ -46,7 +47,6 @@ use beside::Beside;
 use buffers::Input;
 use clocks::Clocks;
 use converse::Pace;
-use parking::Parking;
 use sending::Held;
 
 pub(crate) use handed::{at_once, see_to_each};
@@ -74,7 +74,12 @@ pub struct Connection {
     sent: u64,
     /// The peer has finished, or a deadline has passed: nothing more will be received.
     ended: bool,
-    parking: Parking,
+    /// The peer has finished, and all that it sent has been received.
+    peer_finished: bool,
+    /// See [`let_park`](Connection::let_park).
+    patience: Patience,
+    /// It has been idle for long: until when that wait may last.
+    idle_until: Option<u64>,
     pace: Pace,
     /// What the short way has come to, if not to bytes.
     refilled: Option<io::Result<usize>>,
@@ -125,7 +130,9 @@ impl Connection {
             received: 0,
             sent: 0,
             ended: false,
-            parking: Parking::Never,
+            peer_finished: false,
+            patience: Patience::Endless,
+            idle_until: None,
             pace: Pace::Long,
             refilled: None,
             waits: 0,
@@ -317,6 +324,9 @@ impl Connection {
         let flushed = self.flush_all();
         let beside = self.end_beside();
         let queued = self.finish_queue();
+        if let Some(lent) = self.input.lent.take() {
+            give_back(lent);
+        }
         self.hang_up();
         let reason = self.reason(outcome.and(flushed).and(beside).and(queued), panicked);
         let elapsed = self.clocks.opened.elapsed();
@@ -332,7 +342,9 @@ impl Connection {
     pub(crate) fn hang_up(&self) {
         let service = &self.site.service;
         let _ = caught(|| service.shutdown_request(self));
-        self.link.discard_input();
+        if !self.peer_finished {
+            self.link.discard_input();
+        }
         let _ = caught(|| service.close_request(self));
     }
 
@@ -365,10 +377,7 @@ impl Connection {
 
     #[cold]
     fn failure(&mut self, error: io::Error, guard: &'static str) -> io::Error {
-        match error.kind() {
-            ErrorKind::TimedOut => self.overdue(guard),
-            _ => error,
-        }
+        if is_deadline(&error) { self.overdue(guard) } else { error }
     }
 
     /// Tells that the packet was received, if it is one and messages are told.
@@ -408,6 +417,12 @@ impl Closed {
 /// What calls on a connection say when the server is stopping.
 pub(crate) fn stopping() -> io::Error {
     io::Error::new(ErrorKind::ConnectionAborted, "the server is stopping")
+}
+
+/// Whether a deadline has passed. The kernel's own `ETIMEDOUT` is an error like any other: the peer
+/// has not acknowledged anything for too long.
+fn is_deadline(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
 /// What calls on a connection say when a deadline has passed.

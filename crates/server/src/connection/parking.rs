@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use socket::SockAddr;
+use socket::seam::Patience;
 
 use super::Connection;
 use super::clocks::Clocks;
@@ -23,33 +24,23 @@ use crate::listener::Site;
 use crate::running::{Place, Running};
 use crate::waiting::Waiting;
 
-/// Whether the wait for a request may be given up for a cheaper one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parking {
-    /// No: its handler is on the stack.
-    Never,
-    /// Yes, when it has been idle for long.
-    WhenIdle,
-    /// It has been: until when that wait may last.
-    Idle(u64),
-}
-
 impl Connection {
     /// Has its waits for a next request end when they last.
     pub(crate) fn let_park(&mut self) {
-        self.parking = Parking::WhenIdle;
+        self.patience = Patience::UntilIdle;
+    }
+
+    /// For how long it is kept waiting at most: a wait for a next request may be given up for a
+    /// cheaper one, unless its handler is on the stack.
+    #[inline(always)]
+    pub(super) fn patience(&self, waiting: Waiting) -> Patience {
+        if waiting == Waiting::Between { self.patience } else { Patience::Endless }
     }
 
     /// After [`next_request`](Connection::next_request) said that there is none: until when the
     /// wait may last that was given up only because it is better continued without a stack.
     pub(crate) fn take_idle(&mut self) -> Option<u64> {
-        match self.parking {
-            Parking::Idle(until) => {
-                self.parking = Parking::WhenIdle;
-                Some(until)
-            }
-            _ => None,
-        }
+        self.idle_until.take()
     }
 
     /// Begins that wait again; false if the server has begun to drain, which
@@ -136,14 +127,14 @@ impl Kept {
         let clocks = Clocks::begun(&running, opened);
         let mut connection = Connection::with_clocks(running, site, place.link(), summary, clocks);
         (connection.received, connection.sent, connection.waits) = (received, sent, waits);
-        connection.parking = Parking::WhenIdle;
+        connection.let_park();
         connection
     }
 
     /// What its coroutine is called.
     pub(crate) fn name(&self, place: &Place) -> String {
         match self {
-            Kept::Whole(connection) => connection.summary.to_string(),
+            Kept::Whole(connection) => connection.summary.name(),
             Kept::Bare(bare) => format!("{} #{} {}", bare.site.name, place.id, bare.peer),
         }
     }

@@ -10,8 +10,7 @@ use socket::seam::Patience;
 use socket::{Deadline, Flags, Socket};
 
 use super::buffers::INPUT_BYTES;
-use super::parking::Parking;
-use super::{Connection, Guard, stopping, timed_out};
+use super::{Connection, Guard, is_deadline, stopping, timed_out};
 use crate::event::Direction;
 use crate::waiting::{Ending, Waiting};
 
@@ -91,8 +90,7 @@ impl Connection {
         let socket = self.link.socket.as_ref().expect("only a connection receives");
         let answer = match self.site.messages {
             false => {
-                let parks = self.parking != Parking::Never && waiting == Waiting::Between;
-                let patience = if parks { Patience::UntilIdle } else { Patience::Endless };
+                let patience = self.patience(waiting);
                 socket.recv_lent(&mut self.input.lent, deadline, patience)
             }
             true => receive_message(socket, &mut self.input.own, deadline),
@@ -178,18 +176,19 @@ impl Connection {
             }
             None => {}
         }
-        if self.parking == Parking::WhenIdle
+        if self.patience == Patience::UntilIdle
             && !self.link.is_cut()
-            && answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+            && answer.as_ref().is_err_and(is_deadline)
         {
-            self.parking = Parking::Idle(until);
+            self.idle_until = Some(until);
             return Ok(0);
         }
         match self.check(answer, guard) {
             // A drain between two requests, and none has arrived.
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => {
+            answer => {
                 self.ended = true;
+                self.peer_finished = matches!(answer, Ok(0)) && !self.site.messages;
                 Ok(0)
             }
         }

@@ -72,9 +72,15 @@ impl Sending {
                 self.queue().sent += bytes.len() as u64;
             }
         }
-        if outcome.is_err() {
-            // It is gone, or what it got has no end.
-            self.queue().close();
+        if let Err(error) = &outcome {
+            // It is gone, or what it got has no end. A deadline that passed is the connection's
+            // end, too, whoever has sent.
+            let mut queue = self.queue();
+            match super::is_deadline(error) {
+                true => queue.fail(super::timed_out()),
+                false => queue.close(),
+            }
+            drop(queue);
             drop(socket.shutdown(Shutdown::Both));
         }
         outcome

@@ -23,12 +23,12 @@ use std::cell::OnceCell;
 use std::io;
 use std::num::NonZero;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coroutine::{Driven, Driver, Settings, Worker};
+use socket::process::{Thread, start_thread};
 use socket::seam::{Memory, Watch, wait_any};
 use socket::{Deadline, Interest, Poll, poll};
 
@@ -44,7 +44,7 @@ use crate::running::Running;
 /// Runs each request on a coroutine of the worker that accepted it, or that has fewer connections.
 #[derive(Default)]
 pub(super) struct Runner {
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Thread<()>>,
     /// What workers are to run on. Asked once: a ring that is denied is denied once, and what the
     /// one that was made for the question takes of a limit is free again only later.
     driver: OnceCell<Driven>,
@@ -65,7 +65,7 @@ impl Run for Runner {
         }
     }
 
-    fn serve(&mut self, mut serving: Serving) -> Result {
+    fn serve(&mut self, mut serving: Serving, ready: &mut dyn FnMut()) -> Result {
         serving.batch = BATCH;
         let running = Arc::clone(&serving.running);
         let settings = Settings {
@@ -76,21 +76,26 @@ impl Run for Runner {
         };
         let told = Arc::new(Board::default());
         let begin = Arc::new(Latch::default());
-        begin.fd().map_err(|error| Error::io("start workers", error))?;
-        let mut served = Ok(());
         let workers = serving.workers.unwrap_or_else(cores);
+        // Now, while there are descriptors: workers may take the last.
+        let made = begin.fd().and_then(|_| told.some.fd());
+        made.map_err(|error| Error::start("start workers", error, workers))?;
+        let mut served = Ok(());
         for (number, accept) in serving.accept_loops(workers)?.into_iter().enumerate() {
             let (running, begin) = (Arc::clone(&running), Arc::clone(&begin));
-            let start = Start { accept, running, settings, begin, told: Arc::clone(&told) };
-            let worker = std::thread::Builder::new().name(format!("worker {number}"));
-            match worker.spawn(move || work(start)) {
+            let told = Arc::clone(&told);
+            let start = Start { accept, running, settings, workers, begin, told };
+            match start_thread(&format!("worker {number}"), move || work(start)) {
                 Ok(worker) => self.workers.push(worker),
-                Err(error) => served = Err(Error::io("start a worker", error)),
+                Err(error) => {
+                    served = Err(Error::start("start a worker", error, workers));
+                    break;
+                }
             }
         }
-        // Nobody is served before all of them can; then each takes what comes until the end. One
-        // that fails ends the server, and so the others.
-        let (mut up, mut ended) = (0, 0);
+        // Nobody is served before all of them can, or ever if one cannot; then each takes what
+        // comes until the end. One that fails ends the server, and so the others.
+        let (mut up, mut ended, mut serves, mut fell_back) = (0, 0, false, None);
         while ended < self.workers.len() {
             // A worker that a handler never gives back cannot tell of its end.
             if told.wait(&running.over).map_err(|error| Error::io("wait for workers", error))? {
@@ -98,17 +103,29 @@ impl Run for Runner {
             }
             for told in told.take() {
                 match told {
-                    Told::Up => up += 1,
+                    Told::Up { refusal } => {
+                        up += 1;
+                        fell_back = fell_back.or(refusal);
+                    }
                     Told::Ended(outcome) => {
                         ended += 1;
                         served = served.and(outcome);
                     }
                 }
             }
-            if served.is_err() {
+            // Not of those that never served: the switch is that of all worker processes.
+            if served.is_err() && serves {
                 running.switches.stop.set();
             }
-            if up + ended >= self.workers.len() {
+            if up + ended >= self.workers.len() && !begin.is_set() {
+                serves = served.is_ok();
+                match serves {
+                    true => ready(),
+                    false => told.called_off.store(true, SeqCst),
+                }
+                if let Some(why) = fell_back.take().filter(|_| serves) {
+                    running.tell(&Event::WorkerFellBack { why: &why });
+                }
                 begin.set();
             }
         }
@@ -141,6 +158,8 @@ struct Start {
     accept: AcceptLoop,
     running: Arc<Running>,
     settings: Settings,
+    /// How many begin.
+    workers: usize,
     /// Set when every worker is up.
     begin: Arc<Latch>,
     told: Arc<Board>,
@@ -151,8 +170,8 @@ struct Start {
 struct Board {
     notes: Mutex<Vec<Told>>,
     some: Latch,
-    /// A worker has no ring, and that has been told.
-    fell_back: AtomicBool,
+    /// One could not start, so none serves.
+    called_off: AtomicBool,
 }
 
 impl Board {
@@ -176,29 +195,31 @@ impl Board {
 
 /// What a worker tells.
 enum Told {
-    Up,
+    /// It can serve; without a ring, if that was refused.
+    Up { refusal: Option<String> },
     /// It takes no more, or never could.
     Ended(Result),
 }
 
 /// A worker's life: accepts and runs until the server stops, and what is open is done or cut off.
 fn work(start: Start) {
-    let Start { accept, running, settings, begin, told } = start;
+    let Start { accept, running, settings, workers, begin, told } = start;
     let ended = |what, error| told.tell(Told::Ended(Err(Error::io(what, error))));
     let worker = match Worker::new(settings) {
         Ok(worker) => worker,
-        Err(error) => return ended("start a worker", error),
+        Err(error) => {
+            let error = Error::start("start a worker", error, workers);
+            return told.tell(Told::Ended(Err(error)));
+        }
     };
-    if let Some(why) = &worker.driver().refusal
-        && !told.fell_back.swap(true, Relaxed)
-    {
-        running.tell(&Event::WorkerFellBack { why });
-    }
     running.watch_worker(worker.remote(), accept.door());
     let _outbox = Outbox::open(worker.remote());
-    told.tell(Told::Up);
+    told.tell(Told::Up { refusal: worker.driver().refusal.clone() });
     if let Err(error) = begin.wait() {
         return ended("start a worker", error);
+    }
+    if told.called_off.load(SeqCst) {
+        return told.tell(Told::Ended(Ok(())));
     }
     let board = Arc::clone(&told);
     let mut placement = Placement::new(accept.door());

@@ -33,8 +33,9 @@ pub(crate) trait Run {
         String::new()
     }
 
-    /// Serves until the server is asked to stop. Requests may still be running when it returns.
-    fn serve(&mut self, serving: Serving) -> Result;
+    /// Makes what it needs, says once that it is `ready`, and only then serves, until the server is
+    /// asked to stop. Requests may still be running when it returns.
+    fn serve(&mut self, serving: Serving, ready: &mut dyn FnMut()) -> Result;
 
     /// Sees to the requests that are still running, where that is the serving thread's business,
     /// until there are none. The watch is meanwhile draining.
@@ -72,7 +73,7 @@ impl Serving {
         let count = if self.one_by.is_some() { 1 } else { count };
         let accept_loop = |index| {
             AcceptLoop::new(&self, index, count)
-                .map_err(|error| Error::io("prepare to accept", error))
+                .map_err(|error| Error::start("prepare to accept", error, count))
         };
         (0..count).map(accept_loop).collect()
     }

@@ -56,14 +56,16 @@ pub(super) struct Runner {
 }
 
 impl Run for Runner {
-    fn serve(&mut self, serving: Serving) -> Result {
+    fn serve(&mut self, serving: Serving, ready: &mut dyn FnMut()) -> Result {
         let running = Arc::clone(&serving.running);
         // In a worker they have been told, by its supervisor, and for all workers together.
         if running.teller.supervisor().is_none() {
             serve_apart(&serving.listeners)?;
         }
         let forking = self.forking.insert(Forking { running, open: Vec::new() });
-        serving.accept_loop()?.run_for(forking)
+        let accept = serving.accept_loop()?;
+        ready();
+        accept.run_for(forking)
     }
 
     fn drain(&mut self) {

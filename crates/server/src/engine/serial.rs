@@ -17,8 +17,10 @@ use crate::error::Result;
 pub(super) struct Runner;
 
 impl Run for Runner {
-    fn serve(&mut self, serving: Serving) -> Result {
-        serving.accept_loop()?.run(&mut |request| {
+    fn serve(&mut self, serving: Serving, ready: &mut dyn FnMut()) -> Result {
+        let accept = serving.accept_loop()?;
+        ready();
+        accept.run(&mut |request| {
             Box::new(request).run();
             Ok(())
         })

@@ -13,7 +13,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+
+use socket::process::{Thread, start_thread};
 
 use super::{Run, Serving};
 use crate::error::Result;
@@ -22,16 +23,15 @@ use crate::request::Request;
 /// Runs each request on a thread, and takes the thread back when it is done.
 #[derive(Default)]
 pub(super) struct Runner {
-    threads: HashMap<u64, JoinHandle<()>>,
+    threads: HashMap<u64, Thread<()>>,
     done: Arc<Mutex<Vec<u64>>>,
 }
 
-/// Stack of a request's thread, in bytes: what `std` gives a thread. Only what is touched costs.
-const STACK_BYTES: usize = 2 * 1024 * 1024;
-
 impl Run for Runner {
-    fn serve(&mut self, serving: Serving) -> Result {
-        serving.accept_loop()?.run(&mut |request| {
+    fn serve(&mut self, serving: Serving, ready: &mut dyn FnMut()) -> Result {
+        let accept = serving.accept_loop()?;
+        ready();
+        accept.run(&mut |request| {
             self.reap();
             self.spawn(request)
         })
@@ -57,7 +57,7 @@ impl Runner {
             Box::new(request).run();
             done.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         };
-        match Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {
+        match start_thread(&name, body) {
             Ok(thread) => {
                 self.threads.insert(id, thread);
                 Ok(())
@@ -81,6 +81,6 @@ impl Runner {
 }
 
 /// Waits for a thread that is done or about to be. Panics of handlers never reach this far.
-fn end(thread: JoinHandle<()>) {
+fn end(thread: Thread<()>) {
     let _ = thread.join();
 }

@@ -11,6 +11,7 @@ on_every! {
     connections {
         what_runs_beside_is_waited_for
         what_does_not_end_is_cut_off
+        a_deadline_that_passes_beside_is_told
         a_panic_beside_is_told
         a_unix_peer_is_known
         a_handler_sets_its_own_deadline
@@ -56,6 +57,26 @@ fn what_does_not_end_is_cut_off(cell: Cell) {
     let mut dots = [0; 64];
     while client.recv(&mut dots).is_ok_and(|count| count > 0) {}
     server.until(|counters| counters.closed == 1);
+    server.stop().unwrap();
+}
+
+fn a_deadline_that_passes_beside_is_told(cell: Cell) {
+    let guards = Guards { deadline_write: Some(Duration::from_millis(50)), ..Guards::default() };
+    let service = |connection: &mut Connection| -> io::Result<()> {
+        let writer = connection.writer()?;
+        connection.spawn(move || {
+            loop {
+                writer.send(&[b'.'; 4096])?;
+            }
+        })?;
+        connection.read(&mut [0]).map(drop)
+    };
+    let server = cell.serve_by(cell.guarded(guards), service);
+    // It does not read.
+    let client = server.client();
+    let counters = server.until(|counters| counters.closed == 1);
+    assert_eq!(counters.timed_out, 1, "{:?}", server.events_with(""));
+    drop(client);
     server.stop().unwrap();
 }
 

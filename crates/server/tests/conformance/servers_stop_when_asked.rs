@@ -130,7 +130,7 @@ fn closed_without_serving(cell: Cell) {
     drop(server);
     assert!(place.path.as_ref().is_none_or(|path| !path.exists()));
     // A child of another test that was forked meanwhile has the descriptor until it ends.
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while let Err(error) = cell.server().bind(&place.text, lines) {
         assert!(Instant::now() < end, "{error}");
         std::thread::sleep(Duration::from_millis(1));

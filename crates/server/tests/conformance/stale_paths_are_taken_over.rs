@@ -3,8 +3,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use crate::support::{Cell, Serving, ask, on_every};
-use switchboard::{Address, Connection, Socket};
+use crate::support::{Cell, Serving, ask, leave_dead, on_every};
+use switchboard::Connection;
 
 on_every! {
     transports {
@@ -23,10 +23,7 @@ fn a_stale_path_is_taken_over(cell: Cell) {
     let Some(path) = &place.path else {
         return; // what has no path leaves none behind
     };
-    let endpoint = place.text.parse::<Address>().unwrap().resolve().unwrap().remove(0);
-    let dead = Socket::new(endpoint.family, endpoint.kind, endpoint.protocol).unwrap();
-    dead.bind(&endpoint.address).unwrap();
-    drop(dead);
+    leave_dead(&place.text);
     assert!(path.exists());
 
     let server = Serving::start(cell.server(), |server| server.bind(&place.text, echo));

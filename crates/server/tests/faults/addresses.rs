@@ -10,7 +10,7 @@ use switchboard::{Error, Server};
 
 use crate::apart::{TestPath, alone, skip};
 use crate::rude::echo;
-use crate::support::{Watchdog, serve};
+use crate::support::{Watchdog, leave_dead, serve};
 
 /// The error of binding `address`, which must name it.
 fn refusal(address: &str, errno: Option<Errno>) -> Error {
@@ -28,7 +28,7 @@ fn a_port_that_is_taken() {
     let mut server = Server::new();
     server.bind("127.0.0.1:0", echo).unwrap();
     let error = refusal(&server.addresses()[0].to_string(), Some(Errno::ADDRINUSE));
-    assert!(error.to_string().contains("port 0 picks a free one"), "{error}");
+    assert!(error.to_string().contains("try tcp://127.0.0.1:0, which picks"), "{error}");
 }
 
 /// Row 10.
@@ -75,9 +75,8 @@ fn a_path_that_cannot_be_made() {
 fn a_path_that_is_in_the_way() {
     let _watchdog = Watchdog::new();
     let path = TestPath::new("in-the-way");
-    let dead = std::os::unix::net::UnixListener::bind(&path.0).unwrap();
+    leave_dead(path.text());
     std::fs::set_permissions(&path.0, std::fs::Permissions::from_mode(0o000)).unwrap();
-    drop(dead);
     let guards = switchboard::Guards::default();
     let alive = serve(switchboard::Engine::Serial, path.text(), guards, echo);
     let error = refusal(path.text(), Some(Errno::ADDRINUSE));

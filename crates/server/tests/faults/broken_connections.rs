@@ -18,6 +18,7 @@ on_every_engine! {
     a_reset_before_it_was_accepted_harms_nobody
     writing_to_a_closed_peer_never_kills
     an_error_of_a_receive_ends_that_connection
+    what_the_kernel_gives_up_is_no_deadline_of_ours
     an_interrupted_call_goes_on
 }
 
@@ -140,20 +141,52 @@ fn outside(address: &Address) -> TcpStream {
 fn an_error_of_a_receive_ends_that_connection(engine: Engine) {
     apart(engine, || {
         let server = serve(engine, "127.0.0.1:0", Guards::default(), echo);
+        let well = |client: &mut TcpStream| {
+            client.write_all(b"well").unwrap();
+            client.read_exact(&mut [0; 4]).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client.read_to_end(&mut Vec::new()).unwrap();
+        };
+        // What workers receive before they serve, to see what works, is not meant, nor what a
+        // process tells of its end.
+        well(&mut outside(&server.address));
+        server.until(|counters| counters.closed == 1);
         let errors = [Errno::CONNRESET, Errno::TIMEDOUT, Errno::HOSTUNREACH, Errno::NOMEM];
-        for (round, errno) in (1..).zip(errors) {
+        for (round, errno) in (2..).zip(errors) {
             let injection = inject(Call::Recv, errno.raw_os_error(), 1, 1);
-            let mut rest = Vec::new();
+            let mut client = outside(&server.address);
+            client.write_all(b"well").unwrap();
             // Closed with the message unread or not: what counts is that it is closed.
-            let _ = outside(&server.address).read_to_end(&mut rest);
+            let _ = client.read_to_end(&mut Vec::new());
             server.until(|counters| counters.closed == round);
             drop(injection);
         }
-        let mut next = outside(&server.address);
-        next.write_all(b"well").unwrap();
-        next.read_exact(&mut [0; 4]).unwrap();
-        next.shutdown(Shutdown::Write).unwrap();
-        next.read_to_end(&mut Vec::new()).unwrap();
+        well(&mut outside(&server.address));
+        server.stop().unwrap();
+    });
+}
+
+/// A peer that acknowledges nothing any more, and a queue of which nobody but its carrier knows.
+fn what_the_kernel_gives_up_is_no_deadline_of_ours(engine: Engine) {
+    apart(engine, || {
+        let (mut is_full, full) = io::pipe().unwrap();
+        let service = move |connection: &mut Connection| -> io::Result<()> {
+            let writer = connection.writer()?;
+            let message: std::sync::Arc<[u8]> = vec![7; 1 << 20].into();
+            (0..32).for_each(|_| assert!(writer.post(&message), "there is room in the queue"));
+            let _injection = inject(Call::Send, Errno::TIMEDOUT.raw_os_error(), 1, 1);
+            (&full).write_all(b"!")?;
+            connection.read(&mut [0]).map(drop)
+        };
+        let guards = Guards { limit_queue: 64 << 20, ..Guards::default() };
+        let server = serve(engine, "127.0.0.1:0", guards, service);
+        let mut client = outside(&server.address);
+        is_full.read_exact(&mut [0]).unwrap();
+        // There is room to send, and then it is said that it cannot be sent.
+        let _ = client.read_to_end(&mut Vec::new());
+        let counters = server.until(|counters| counters.closed == 1);
+        assert_eq!(counters.timed_out, 0, "{:?}", server.events_with("Closed"));
+        assert!(server.told("reason: Failed"), "{:?}", server.events_with("Closed"));
         server.stop().unwrap();
     });
 }

@@ -104,7 +104,7 @@ impl Counts {
 
 /// Waits until `condition` holds, or fails with what `state` says.
 pub fn until(mut condition: impl FnMut() -> bool, state: impl Fn() -> String) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < end, "{}", state());
         std::thread::park_timeout(Duration::from_millis(1));

@@ -21,18 +21,23 @@ impl Census {
         Census { descriptors: descriptors(), threads: threads(), children: children() }
     }
 
-    /// Waits until the process has what it had at this census, and nothing more.
+    /// Waits until the process has nothing more than at this census. It may have less: a thread
+    /// may have been ending when the census was taken.
     pub fn comes_back(&self, after: &str) {
-        self.until(after, |now| now == self);
+        self.until(after, |now| {
+            is_within(&now.descriptors, &self.descriptors)
+                && is_within(&now.threads, &self.threads)
+                && now.children.iter().all(|child| self.children.contains(child))
+        });
     }
 
     /// The same for descriptors alone.
     pub fn descriptors_come_back(&self, after: &str) {
-        self.until(after, |now| now.descriptors == self.descriptors);
+        self.until(after, |now| is_within(&now.descriptors, &self.descriptors));
     }
 
     fn until(&self, after: &str, is_back: impl Fn(&Census) -> bool) {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let now = Census::take();
             if is_back(&now) {
@@ -47,6 +52,11 @@ impl Census {
     pub fn hands(&self) -> usize {
         self.threads.values().sum::<usize>() + self.children.len()
     }
+}
+
+/// Whether there is no more of anything in `now` than in `then`.
+fn is_within(now: &BTreeMap<String, usize>, then: &BTreeMap<String, usize>) -> bool {
+    now.iter().all(|(name, count)| then.get(name).is_some_and(|before| count <= before))
 }
 
 fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {

@@ -15,8 +15,11 @@ mod notes;
 mod processes;
 pub mod python;
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::ops::Deref;
+use std::os::fd::AsFd;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,7 +31,7 @@ pub(crate) use cells::{
 };
 pub use notes::Notes;
 pub use processes::{alone, kill, until_gone};
-use switchboard::socket::{Family, Type, UnixAddr};
+use switchboard::socket::{Deadline, Family, Type, UnixAddr};
 use switchboard::{
     Address, Control, Counters, Engine, Event, Guards, Result, Server, Service, SockAddr, Socket,
 };
@@ -77,7 +80,7 @@ pub(crate) use {engines, mount_engines, mount_tests, on_every_engine};
 /// Longer than any test takes that goes well, on any machine; but one may be asked for a siege.
 fn patience() -> Duration {
     let asked = std::env::var("SWITCHBOARD_TEST_PATIENCE").ok();
-    Duration::from_secs(asked.map_or(60, |seconds| seconds.parse().expect("seconds")))
+    Duration::from_secs(asked.map_or(240, |seconds| seconds.parse().expect("seconds")))
 }
 
 /// Aborts the test process if it is not dropped in time: a test that hangs is a failure.
@@ -90,7 +93,11 @@ impl Watchdog {
         let patience = patience();
         std::thread::spawn(move || {
             if receiver.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {name} took longer than {patience:?}");
+                // Past what a test captures, and past locks that may be what hangs.
+                let stderr = io::stderr().as_fd().try_clone_to_owned();
+                let _ = stderr.and_then(|stderr| {
+                    writeln!(File::from(stderr), "watchdog: {name} took longer than {patience:?}")
+                });
                 std::process::abort();
             }
         });
@@ -147,7 +154,7 @@ impl Serving {
     /// Waits until the counters satisfy `condition`, and what they count has been told: an event
     /// is counted first.
     pub fn until(&self, condition: impl Fn(&Counters) -> bool) -> Counters {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let counters = self.control.counters();
             if condition(&counters) && self.has_heard(&counters) {
@@ -160,19 +167,24 @@ impl Serving {
 
     fn has_heard(&self, counters: &Counters) -> bool {
         let events = self.events.lock().unwrap();
-        let heard = |name: &str| events.iter().filter(|event| event.starts_with(name)).count();
+        let heard = |name: &str, reason: &str| {
+            let is_it = |event: &&String| event.starts_with(name) && event.contains(reason);
+            events.iter().filter(is_it).count() as u64
+        };
         let counted = [
-            ("Opened", counters.opened),
-            ("Closed", counters.closed),
-            ("Refused", counters.refused),
-            ("Panicked", counters.panicked),
+            ("Opened", "", counters.opened),
+            ("Closed", "", counters.closed),
+            ("Closed", "reason: TimedOut", counters.timed_out),
+            ("Closed", "reason: CutOff", counters.cut),
+            ("Refused", "", counters.refused),
+            ("Panicked", "", counters.panicked),
         ];
-        counted.into_iter().all(|(name, count)| heard(name) as u64 >= count)
+        counted.into_iter().all(|(name, reason, count)| heard(name, reason) >= count)
     }
 
     /// Waits until an event that contains `text` has been told.
     pub fn until_told(&self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while !self.told(text) {
             assert!(Instant::now() < end, "not told: {text}");
             std::thread::sleep(Duration::from_millis(1));
@@ -249,6 +261,38 @@ impl Drop for Client {
     }
 }
 
+/// A stream of bytes in which none can be missing or twice.
+pub struct Pattern(usize);
+
+impl Pattern {
+    pub fn new() -> Pattern {
+        Pattern(0)
+    }
+
+    /// Those that come next.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        let from = self.0;
+        self.0 += count;
+        (from..self.0).map(|at| (at % 251) as u8).collect()
+    }
+
+    /// Sends what comes next, past all buffers, until the socket takes no more.
+    pub fn fill(&mut self, socket: &Socket) -> io::Result<()> {
+        loop {
+            let before = self.0;
+            let next = self.take(4096);
+            match socket.send_by(&next, Deadline::Immediate) {
+                Ok(count) => self.0 = before + count,
+                Err(error) => {
+                    self.0 = before;
+                    let is_full = error.kind() == io::ErrorKind::WouldBlock;
+                    return if is_full { Ok(()) } else { Err(error) };
+                }
+            }
+        }
+    }
+}
+
 /// Panics as far as a server can see, but says nothing on standard error: another thread may hold
 /// the locks of that when a process is forked, and here many servers panic at once. (A real panic,
 /// with only one server in the process, is in `everything_is_given_back.rs`.)
@@ -257,7 +301,7 @@ pub fn panics(message: &str) -> ! {
 }
 
 /// Everything the peer sends until it closes.
-pub fn read_all(socket: &Socket) -> std::io::Result<Vec<u8>> {
+pub fn read_all(socket: &Socket) -> io::Result<Vec<u8>> {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 65_536]);
     loop {
         // In large pieces: what does not fit of a message is lost.
@@ -274,4 +318,22 @@ pub fn ask(socket: &Socket, text: &str, length: usize) -> String {
     let mut answer = vec![0; length];
     socket.recv_exact(&mut answer).unwrap();
     String::from_utf8(answer).unwrap()
+}
+
+/// Leaves a Unix socket at `address` that nobody has any more.
+pub fn leave_dead(address: &str) {
+    let endpoint = address.parse::<Address>().unwrap().resolve().unwrap().remove(0);
+    let new = || Socket::new(endpoint.family, endpoint.kind, endpoint.protocol).unwrap();
+    let dead = new();
+    dead.bind(&endpoint.address).unwrap();
+    if endpoint.kind != Type::DGRAM {
+        dead.listen(1).unwrap();
+    }
+    drop(dead);
+    // A child of another test that was forked meanwhile may have the descriptor until it ends.
+    let end = Instant::now() + Duration::from_secs(60);
+    while new().connect(&endpoint.address).is_ok() {
+        assert!(Instant::now() < end, "{address} is somebody's");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -55,7 +55,7 @@ impl Notes {
 
     /// Waits until the notes satisfy `condition`, and answers them.
     pub fn until(&self, condition: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let notes = self.read();
             if condition(&notes) {

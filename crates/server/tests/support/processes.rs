@@ -12,7 +12,7 @@ pub fn kill(pid: u32, signal: &str) {
 
 /// Waits until there is no such process, not even one that nobody has waited for.
 pub fn until_gone(pid: u32) {
-    let (end, path) = (Instant::now() + Duration::from_secs(10), format!("/proc/{pid}"));
+    let (end, path) = (Instant::now() + Duration::from_secs(60), format!("/proc/{pid}"));
     while Path::new(&path).exists() {
         assert!(Instant::now() < end, "{pid} is still there");
         std::thread::sleep(Duration::from_millis(1));
