@@ -37,7 +37,7 @@ const LINE: usize = 72;
 /// The longest answer to a datagram, as in the RFC.
 const DATAGRAM_MAX: usize = 512;
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Chargen))
 }
 

@@ -29,7 +29,7 @@ $ daytime
 ",
 };
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Daytime))
 }
 

@@ -30,7 +30,7 @@ $ discard
 /// How much is read at once: a bulk transfer is what this service is for.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Discard))
 }
 

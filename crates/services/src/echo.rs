@@ -31,7 +31,7 @@ $ echo
 ",
 };
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Echo))
 }
 

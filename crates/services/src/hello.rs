@@ -69,7 +69,7 @@ const LINE_MAX: usize = 4096;
 /// The most that one `recv` of the original takes.
 const CHUNK_MAX: usize = 1024;
 
-fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(settings: &Settings) -> io::Result<Box<dyn Service>> {
     let (raw, delay) = (settings.is_set("raw"), settings.duration("delay")?);
     Ok(Box::new(Hello { raw, delay }))
 }

@@ -30,6 +30,8 @@ mod upload;
 mod upper;
 mod web;
 
+use std::io;
+
 use switchboard::Service;
 use switchboard::socket::Scheme;
 
@@ -74,17 +76,21 @@ pub struct Row {
     pub example: &'static str,
     /// What can be set.
     pub settings: &'static [Setting],
-    /// Makes it. The error says which setting cannot be used and why.
-    pub make: fn(&Settings) -> Result<Box<dyn Service>, String>,
+    /// Makes it. The error says which setting cannot be used and why; its kind is `InvalidInput`,
+    /// or what the system said of a folder.
+    pub make: fn(&Settings) -> io::Result<Box<dyn Service>>,
     /// One or more conversations in the form that [`transcript`] describes.
     pub transcript: &'static str,
 }
 
 impl Row {
-    /// Whether it can be served at an address of this scheme: the socket types must agree.
+    /// Whether it can be served at an address of this scheme: the socket types must agree, and
+    /// what is called HTTP has to be.
     #[must_use]
     pub fn speaks(&self, scheme: Scheme) -> bool {
-        self.schemes.iter().any(|own| own.kind() == scheme.kind())
+        let speaks = |own: &Scheme| own.kind() == scheme.kind();
+        self.schemes.iter().any(speaks)
+            && (scheme != Scheme::Http || self.schemes.contains(&Scheme::Http))
     }
 }
 

@@ -5,6 +5,7 @@
 //! for them by name and type when it is made. A name that is not in its list is a mistake of the
 //! service's author and panics.
 
+use std::io;
 use std::time::Duration;
 
 use crate::duration;
@@ -109,14 +110,19 @@ impl Settings {
     /// The value as a duration; zero when it was not given and has no default.
     ///
     /// # Errors
-    /// A value that is not a duration, with the name of the setting.
-    pub fn duration(&self, name: &str) -> Result<Duration, String> {
+    /// `InvalidInput`, with the name of the setting: the value is not a duration.
+    pub fn duration(&self, name: &str) -> io::Result<Duration> {
         let text = self.text(name).unwrap_or("0");
-        duration::parse(text).map_err(|why| format!("--{name}: {why}"))
+        duration::parse(text).map_err(|why| unfit(format!("--{name}: {why}")))
     }
 
     fn of(&self, name: &str) -> &'static Setting {
         let setting = self.list.iter().find(|setting| setting.name == name);
         setting.expect("a service asks for the settings in its own list")
     }
+}
+
+/// Why a value cannot be used.
+pub(crate) fn unfit(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }

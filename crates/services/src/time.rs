@@ -33,7 +33,7 @@ $ time
 /// Seconds from 1900 to 1970, as the RFC gives them.
 const FROM_1900_TO_1970: u64 = 2_208_988_800;
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Time))
 }
 

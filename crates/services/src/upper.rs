@@ -45,7 +45,7 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// A UTF-8 character has at most four bytes, so that an incomplete one has at most three.
 const CHARACTER_MAX: usize = 4;
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Upper))
 }
 

@@ -11,7 +11,7 @@ use support::{Serving, watchdog};
 
 #[test]
 fn hello_takes_a_line_of_4096_bytes_and_no_longer_one() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("hello", &[], "tcp");
     for (length, taken) in [(4096, true), (4097, false), (1 << 20, false)] {
         let mut client = serving.client();
@@ -35,7 +35,7 @@ fn hello_takes_a_line_of_4096_bytes_and_no_longer_one() {
 
 #[test]
 fn hello_thinks_before_it_answers_but_not_before_it_welcomes() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("hello", &["--raw", "--delay", "5ms"], "tcp");
     let client = serving.client();
     let mut answer = [0; 32];
@@ -53,7 +53,7 @@ fn hello_thinks_before_it_answers_but_not_before_it_welcomes() {
 
 #[test]
 fn echo_answers_an_empty_datagram_with_an_empty_datagram() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("echo", &[], "udp");
     let client = serving.client();
     for packet in [&b""[..], b"x", b"", &[7; 8192]] {
@@ -68,7 +68,7 @@ fn echo_answers_an_empty_datagram_with_an_empty_datagram() {
 
 #[test]
 fn upper_gives_back_half_a_character_at_the_end() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("upper", &[], "tcp");
     let mut client = serving.client();
     client.send_all(b"caf\xc3").unwrap();
@@ -81,7 +81,7 @@ fn upper_gives_back_half_a_character_at_the_end() {
 
 #[test]
 fn idle_clients_do_not_hold_up_a_stop() {
-    watchdog();
+    let _watchdog = watchdog();
     for (name, settings) in
         [("echo", &[][..]), ("upper", &[]), ("hello", &[]), ("hello", &["--raw"])]
     {
@@ -98,7 +98,7 @@ fn idle_clients_do_not_hold_up_a_stop() {
 
 #[test]
 fn discard_takes_everything_and_closes_when_the_peer_has_finished() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("discard", &[], "tcp");
     let client = serving.client();
     client.send_all(&vec![7; 4 << 20]).unwrap();
@@ -120,7 +120,7 @@ fn discard_takes_everything_and_closes_when_the_peer_has_finished() {
 
 #[test]
 fn the_clocks_say_what_time_it_is() {
-    watchdog();
+    let _watchdog = watchdog();
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let daytime = |answer: &[u8]| {
         let line = std::str::from_utf8(answer).unwrap().strip_suffix("\r\n").unwrap();
@@ -155,7 +155,7 @@ fn the_clocks_say_what_time_it_is() {
 
 #[test]
 fn chargen_sends_the_lines_of_the_rfc_for_as_long_as_it_is_read() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("chargen", &[], "tcp");
     let mut client = serving.client();
     let mut text = vec![0; 74 * 96];
@@ -172,7 +172,7 @@ fn chargen_sends_the_lines_of_the_rfc_for_as_long_as_it_is_read() {
 
 #[test]
 fn chargen_never_answers_a_datagram_with_more_than_it_got() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("chargen", &[], "udp");
     let client = serving.client();
     for (asked, answered) in [(0, 0), (1, 1), (100, 100), (512, 512), (1400, 512)] {

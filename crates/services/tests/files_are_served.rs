@@ -31,7 +31,7 @@ fn site() -> Folder {
 
 #[test]
 fn every_size_arrives_whole_on_every_engine() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = site();
     for engine in Engine::ALL {
         let serving = Serving::http("web", &[folder.text()], *engine);
@@ -62,7 +62,7 @@ fn every_size_arrives_whole_on_every_engine() {
 
 #[test]
 fn names_say_what_a_file_is() {
-    watchdog();
+    let _watchdog = watchdog();
     let names =
         ["a.txt", "a.html", "a.css", "a.js", "a.json", "a.svg", "a.png", "a.wasm", "a", "A.TXT"];
     let folder = names.iter().fold(Folder::new(), |folder, name| folder.with(name, "x"));
@@ -95,7 +95,7 @@ fn names_say_what_a_file_is() {
 
 #[test]
 fn parts_of_files_come_as_asked() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = site();
     let serving = Serving::of("web", &[folder.text()], "http");
     let mut client = Client::of(&serving);
@@ -134,7 +134,7 @@ fn parts_of_files_come_as_asked() {
 
 #[test]
 fn what_a_client_has_is_not_sent_again() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = site();
     let serving = Serving::of("web", &[folder.text()], "http");
     let mut client = Client::of(&serving);
@@ -155,7 +155,7 @@ fn what_a_client_has_is_not_sent_again() {
 
 #[test]
 fn folders_are_their_index_or_a_list() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = site();
     let serving = Serving::of("web", &[folder.text()], "http");
     let mut client = Client::of(&serving);
@@ -191,7 +191,7 @@ fn folders_are_their_index_or_a_list() {
 
 #[test]
 fn hidden_names_are_served_only_when_asked_for() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new()
         .with(".git/config", "secret")
         .with(".env", "secret")
@@ -212,7 +212,7 @@ fn hidden_names_are_served_only_when_asked_for() {
 
 #[test]
 fn without_a_folder_there_is_a_page_that_names_what_else_there_is() {
-    watchdog();
+    let _watchdog = watchdog();
     let links = "echo=tcp://127.0.0.1:7007,upload=http://0.0.0.0:8001,<b>=http://[::1]:1";
     let serving = Serving::of("web", &["--links", links], "http");
     let page = ask(&serving, "GET", "/", "").text();
@@ -237,7 +237,7 @@ fn without_a_folder_there_is_a_page_that_names_what_else_there_is() {
 
 #[test]
 fn refusals_are_pages_for_people_and_lines_for_programs() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = site();
     let serving = Serving::of("web", &[folder.text()], "http");
     let program = ask(&serving, "GET", "/<no>", "");

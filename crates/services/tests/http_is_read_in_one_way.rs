@@ -23,7 +23,7 @@ type Row<'a> = (&'a str, String, &'a [u16]);
 
 /// Sends the rows, each on a connection of its own, with another request behind it.
 fn play(rows: &[Row<'_>]) {
-    watchdog();
+    let _watchdog = watchdog();
     let (_folder, serving) = site();
     for (what, request, statuses) in rows {
         let answers = talk(&serving, (request.clone() + NEXT).as_bytes());
@@ -169,7 +169,7 @@ fn bodies() {
 /// A limit is taken at its last byte and refused one byte behind it.
 #[test]
 fn limits() {
-    watchdog();
+    let _watchdog = watchdog();
     let (_folder, serving) = site();
     let line = |bytes: usize| {
         let target = "x".repeat(bytes - "GET /? HTTP/1.1\r\n".len() + 1);
@@ -206,7 +206,7 @@ fn limits() {
 /// However a request is cut into pieces on its way, it is the same request.
 #[test]
 fn any_cut_gives_the_same_answer() {
-    watchdog();
+    let _watchdog = watchdog();
     let (_folder, serving) = site();
     let mut client = Client::of(&serving);
     let request = "GET /next HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
@@ -228,7 +228,7 @@ fn any_cut_gives_the_same_answer() {
 /// not read from either when the room is used up.
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    watchdog();
+    let _watchdog = watchdog();
     let (_folder, serving) = site();
     let requests: String = (0..1000)
         .map(|number| match number % 3 {

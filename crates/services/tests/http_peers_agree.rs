@@ -18,7 +18,7 @@ fn large() -> Vec<u8> {
 
 #[test]
 fn curl_fetches() {
-    watchdog();
+    let _watchdog = watchdog();
     if !has("curl") {
         return;
     }
@@ -51,7 +51,7 @@ fn curl_fetches() {
 
 #[test]
 fn curl_uploads() {
-    watchdog();
+    let _watchdog = watchdog();
     if !has("curl") {
         return;
     }
@@ -144,7 +144,7 @@ with urllib.request.urlopen(q) as r:
 
 #[test]
 fn python_fetches_and_uploads() {
-    watchdog();
+    let _watchdog = watchdog();
     if !has("python3") {
         return;
     }
@@ -166,7 +166,7 @@ fn python_fetches_and_uploads() {
 
 #[test]
 fn requests_piped_into_nc_and_ncat_are_all_answered() {
-    watchdog();
+    let _watchdog = watchdog();
     let site = Folder::new().with("a.txt", "hello\n");
     let serving = Serving::of("web", &[site.text()], "http");
     let url = serving.url();
@@ -199,7 +199,7 @@ end
 
 #[test]
 fn wrk_finds_no_error_on_any_engine() {
-    watchdog();
+    let _watchdog = watchdog();
     if !has("wrk") {
         return;
     }

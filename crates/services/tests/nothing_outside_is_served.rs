@@ -45,7 +45,7 @@ fn serve(house: &Folder, engine: Engine) -> Serving {
 
 #[test]
 fn no_way_upwards_leads_anywhere() {
-    watchdog();
+    let _watchdog = watchdog();
     let house = house();
     let ways = [
         "..",
@@ -96,7 +96,7 @@ fn no_way_upwards_leads_anywhere() {
 
 #[test]
 fn no_name_and_no_link_leads_outside() {
-    watchdog();
+    let _watchdog = watchdog();
     let house = house();
     let serving = serve(&house, Engine::Threads);
     let passwd = "etc/passwd";
@@ -140,7 +140,7 @@ fn refused(serving: &Serving, path: &str) {
 
 #[test]
 fn what_is_not_a_file_is_not_opened_for_good() {
-    watchdog();
+    let _watchdog = watchdog();
     let house = house();
     let fifo = house.path().join("site/fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -158,7 +158,7 @@ fn what_is_not_a_file_is_not_opened_for_good() {
 /// While a thread exchanges what is inside with what leads outside, as fast as it can.
 #[test]
 fn links_that_are_swapped_meanwhile_lead_nowhere() {
-    watchdog();
+    let _watchdog = watchdog();
     let house = house();
     let site = house.path().join("site");
     symlink("../secret", site.join("spare")).unwrap();

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use support::http::{Client, Folder};
@@ -11,7 +14,7 @@ use support::{Serving, watchdog};
 
 #[test]
 fn a_shortage_is_one_requests_trouble() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new().with("a", "hello");
     let web = Serving::of("web", &[folder.text()], "http");
     let upload = Serving::of("upload", &[folder.text()], "http");
@@ -20,7 +23,9 @@ fn a_shortage_is_one_requests_trouble() {
     assert_eq!(upload_client.send_body("PUT", "/b", "", b"x").status, 201);
 
     let usual = getrlimit(Resource::Nofile);
-    let none = Rlimit { current: Some(0), maximum: usual.maximum };
+    // Every number below this one is taken. A limit of 0 would be one for `poll(2)` as well.
+    let next = File::open(folder.path()).unwrap().as_raw_fd();
+    let none = Rlimit { current: u64::try_from(next).ok(), maximum: usual.maximum };
     setrlimit(Resource::Nofile, none).unwrap();
     let answers = [
         web_client.ask("GET", "/a", ""),

@@ -42,7 +42,7 @@ fn trickle(serving: &Serving, begin: &str, drops: &str) -> String {
 
 #[test]
 fn in_the_head() {
-    watchdog();
+    let _watchdog = watchdog();
     for engine in Engine::ALL {
         let serving = Serving::http("web", &["--head-time", "200ms"], *engine);
         let answer = trickle(&serving, "GET / HTTP/1.1\r\n", "A: b\r\n");
@@ -64,7 +64,7 @@ fn in_the_head() {
 /// The clock is the request's: a connection whose requests come whole lasts for longer than that.
 #[test]
 fn but_not_who_asks_again_and_again() {
-    watchdog();
+    let _watchdog = watchdog();
     let serving = Serving::of("web", &["--head-time", "1s"], "http");
     let mut client = Client::of(&serving);
     for _ in 0..2 {
@@ -82,7 +82,7 @@ fn but_not_who_asks_again_and_again() {
 
 #[test]
 fn in_the_body_and_nothing_of_it_is_kept() {
-    watchdog();
+    let _watchdog = watchdog();
     for engine in Engine::ALL {
         let folder = Folder::new();
         let serving = Serving::http("upload", &[folder.text(), "--body-time", "200ms"], *engine);
@@ -105,7 +105,7 @@ fn in_the_body_and_nothing_of_it_is_kept() {
 /// A body that comes at its pace may take as long as it likes: more than the limit all in all.
 #[test]
 fn but_not_who_keeps_the_pace() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = Serving::of("upload", &[folder.text(), "--body-time", "3s"], "http");
     let client = Client::of(&serving);
@@ -142,7 +142,7 @@ fn guarded(folder: &Folder, guards: Guards) -> Serving {
 /// by the guard on writing.
 #[test]
 fn in_taking_the_answer() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder =
         (0..400).fold(Folder::new(), |folder, number| folder.with(&format!("{number}"), "x"));
     let folder = folder.with("large", vec![7; 16 << 20]);
@@ -163,7 +163,7 @@ fn in_taking_the_answer() {
 /// A connection that may only last so long ends then, however often it asks.
 #[test]
 fn in_coming_to_an_end() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new().with("a", "hello");
     let limit = Some(Duration::from_millis(200));
     let serving = guarded(&folder, Guards { deadline_connection: limit, ..Guards::default() });

@@ -14,7 +14,7 @@ use support::{Serving, watchdog};
 
 #[test]
 fn every_service_keeps_to_its_transcript() {
-    watchdog();
+    let _watchdog = watchdog();
     let mut played = 0;
     for row in services::ALL {
         let conversations = transcript::parse(row.transcript).expect(row.name);

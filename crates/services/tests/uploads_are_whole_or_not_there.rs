@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
 
 use support::http::{Client, Folder, ask, has, talk};
@@ -43,7 +44,7 @@ fn settled(serving: &Serving) {
 
 #[test]
 fn every_way_in_works_on_every_engine() {
-    watchdog();
+    let _watchdog = watchdog();
     let large: Vec<u8> = (0..1_000_003_u32).map(|at| ((at * 7) >> 2) as u8).collect();
     for engine in Engine::ALL {
         let folder = Folder::new();
@@ -90,7 +91,7 @@ fn every_way_in_works_on_every_engine() {
 
 #[test]
 fn nothing_is_overwritten_unless_that_is_wanted() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new().with("a.txt", "first");
     fs::create_dir(folder.path().join("dir")).unwrap();
     let serving = service(&folder, &[]);
@@ -128,7 +129,7 @@ fn nothing_is_overwritten_unless_that_is_wanted() {
 
 #[test]
 fn what_cannot_be_a_name_is_refused_before_it_is_sent() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = service(&folder, &[]);
     let paths = [
@@ -174,7 +175,7 @@ fn what_cannot_be_a_name_is_refused_before_it_is_sent() {
 
 #[test]
 fn what_is_too_much_is_refused_and_nothing_of_it_is_left() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = service(&folder, &["--max-size", "1000"]);
     let mut client = Client::of(&serving);
@@ -211,7 +212,7 @@ fn what_is_too_much_is_refused_and_nothing_of_it_is_left() {
 /// What is under way when the server is asked to stop is finished, and is the last.
 #[test]
 fn a_server_that_stops_finishes_what_it_has_begun() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = service(&folder, &[]);
     let mut client = Client::of(&serving);
@@ -219,8 +220,10 @@ fn a_server_that_stops_finishes_what_it_has_begun() {
     assert_eq!(begun.status, 100);
     client.send("hel");
     serving.control.shutdown();
+    // Who takes connections hears of it first, and then whoever answers.
     let endpoint = serving.address.resolve().unwrap().remove(0);
-    while Socket::connected(&endpoint, Deadline::Never).is_ok() {
+    let connects = || Socket::connected(&endpoint, Deadline::Never).is_ok();
+    while connects() || !serving.drains.load(SeqCst) {
         std::thread::yield_now();
     }
     client.send("lo\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -234,7 +237,7 @@ fn a_server_that_stops_finishes_what_it_has_begun() {
 /// However an upload ends too early, and wherever.
 #[test]
 fn what_is_cut_short_leaves_nothing() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = service(&folder, &[]);
     let put = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".to_vec();
@@ -278,7 +281,7 @@ fn what_is_cut_short_leaves_nothing() {
 /// Whether it goes by the page cache or not, and whatever was allocated for it on the way.
 #[test]
 fn a_large_file_has_its_bytes_and_nothing_of_the_disk_beside() {
-    watchdog();
+    let _watchdog = watchdog();
     let large: Vec<u8> = (0..9_000_001_u32).map(|at| ((at * 7) >> 3) as u8).collect();
     for engine in Engine::ALL {
         let folder = Folder::new();
@@ -300,7 +303,7 @@ fn a_large_file_has_its_bytes_and_nothing_of_the_disk_beside() {
 
 #[test]
 fn a_client_that_is_killed_leaves_nothing() {
-    watchdog();
+    let _watchdog = watchdog();
     if !has("curl") {
         return;
     }
@@ -327,7 +330,7 @@ fn a_client_that_is_killed_leaves_nothing() {
 
 #[test]
 fn what_a_killed_server_left_is_removed_and_nothing_else() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new()
         .with(".switchboard-upload-1-0", "left an hour ago")
         .with(".hidden", "somebody's own")
@@ -347,7 +350,7 @@ fn what_a_killed_server_left_is_removed_and_nothing_else() {
 
 #[test]
 fn what_is_not_understood_is_said_so() {
-    watchdog();
+    let _watchdog = watchdog();
     let folder = Folder::new();
     let serving = service(&folder, &[]);
     let mut client = Client::of(&serving);

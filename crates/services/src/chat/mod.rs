@@ -78,7 +78,7 @@ const LINE_MAX: usize = 4096;
 /// often, that far apart. In all two minutes.
 const KEEPALIVE: (Duration, i32, Duration) = (Duration::from_secs(60), 6, Duration::from_secs(10));
 
-fn make(_: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(_: &Settings) -> io::Result<Box<dyn Service>> {
     Ok(Box::new(Chat::default()))
 }
 

@@ -6,6 +6,11 @@
 //! ```
 //! The hub listens on a Unix socket whose name the kernel chose, takes nobody but processes of the
 //! same user, and ends with the server.
+//!
+//! A peer that does not read holds up its own process only. What the hub has for it then waits in
+//! its queue there; when that is full the hub lets go of it. The process goes on with what was
+//! under way until the peer's write deadline: the guards are those of the peer's own connection,
+//! and the hub has none but the bound of that queue.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -62,6 +67,7 @@ fn serve(listener: Socket) -> i32 {
     let guards = Guards {
         deadline_first_byte: None,
         deadline_idle: None,
+        deadline_write: None,
         grace: GRACE,
         ..Guards::default()
     };

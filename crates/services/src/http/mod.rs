@@ -76,7 +76,7 @@ impl Limits {
     ///
     /// # Errors
     /// A value that is not a duration.
-    pub(crate) fn of(settings: &Settings) -> Result<Limits, String> {
+    pub(crate) fn of(settings: &Settings) -> io::Result<Limits> {
         let head_time = settings.duration(HEAD_TIME.name)?;
         let body_time = settings.duration(BODY_TIME.name)?;
         Ok(Limits { head_time, body_time })

@@ -1,19 +1,21 @@
 //! The folder for uploads, opened anew for each: it may be moved, made anew or mounted meanwhile,
 //! and the next upload goes where its name leads then. It is made when it is first needed.
 //!
-//! A server that is killed leaves temporary files behind. They are unlocked and old, and the first
-//! upload at the next server removes them ([`sweep`]).
+//! A server that is killed leaves temporary files behind. They are unlocked and old, or will be,
+//! and uploads at the next server remove them ([`Sweeps`]).
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, flock, fstatvfs, fsync, openat,
-    statat, unlinkat,
+    Access, AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, accessat, flock, fstatvfs,
+    fsync, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use switchboard::socket::seam;
@@ -22,7 +24,7 @@ use super::incoming::TEMPORARY;
 use crate::http::{Refusal, Status};
 
 /// How old a temporary file is that nobody holds and nobody is about to lock.
-const ABANDONED: Duration = Duration::from_secs(60);
+const ABANDONED: Duration = Duration::from_secs(10);
 /// The most names that are listed.
 const NAMES: usize = 1000;
 
@@ -82,6 +84,53 @@ impl Folder {
     }
 }
 
+/// Looks whether there is such a folder to write to, or could be, and makes nothing. What nobody
+/// can know before it is tried (a quota, a disk that fails) the first upload finds.
+///
+/// # Errors
+/// A sentence about what is in the way, with its kind: `NotADirectory`, `PermissionDenied`,
+/// `ReadOnlyFilesystem`, or what is wrong with the name.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    let name = |path: &Path| match path.display().to_string().escape_debug().to_string() {
+        name if name.is_empty() => "\"\"".to_owned(),
+        name => name,
+    };
+    let what = |error: io::Error, nearest: &Path| {
+        let (path, nearest, why) = (name(path), name(nearest), switchboard::plain(&error));
+        let what = match (path == nearest, error.kind()) {
+            (true, ErrorKind::NotADirectory) => format!("{path} is not a folder"),
+            (false, ErrorKind::NotADirectory) => {
+                format!("{path} cannot be made: {nearest} is not a folder")
+            }
+            (true, _) => format!("{path}: {why}"),
+            (false, _) => format!("{path} cannot be made: {nearest}: {why}"),
+        };
+        io::Error::new(error.kind(), what)
+    };
+    let exists = |one: &Path| match one.symlink_metadata() {
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            Ok(false)
+        }
+        answer => answer.map(|_| true),
+    };
+    let mut nearest = path;
+    while !exists(nearest).map_err(|error| what(error, path))? {
+        nearest = match nearest.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => return Err(what(Errno::NOENT.into(), path)),
+        };
+    }
+    if !nearest.metadata().map_err(|error| what(error, nearest))?.is_dir() {
+        return Err(what(ErrorKind::NotADirectory.into(), nearest));
+    }
+    let access = if nearest == path { Access::READ_OK } else { Access::empty() };
+    match accessat(CWD, nearest, access | Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Err(error @ (Errno::ACCESS | Errno::ROFS)) => Err(what(error.into(), nearest)),
+        _ => Ok(()),
+    }
+}
+
 /// The names and sizes of what is in the folder, sorted; nothing if there is no folder yet.
 ///
 /// # Errors
@@ -113,6 +162,24 @@ fn open_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
     openat(CWD, path, flags, Mode::empty())
 }
 
+/// When the files of servers that were killed are looked for: at the first upload, and once more
+/// when those are old that were too young for that.
+#[derive(Debug, Default)]
+pub(super) struct Sweeps {
+    first: OnceLock<Instant>,
+    second: AtomicBool,
+}
+
+impl Sweeps {
+    /// Whether it is time. Whoever is told so sweeps.
+    pub(super) fn are_due(&self, now: Instant) -> bool {
+        let is_first = self.first.set(now).is_ok();
+        let first = *self.first.get().expect("it was set above, or before");
+        let again = || now.duration_since(first) > ABANDONED && !self.second.swap(true, Relaxed);
+        is_first || again()
+    }
+}
+
 /// Removes the temporary files of servers that were killed. What fails is left to the next time.
 fn sweep(folder: &OwnedFd) {
     let Ok(entries) = Dir::read_from(folder) else { return };
@@ -141,4 +208,19 @@ pub(super) fn told(error: io::Error) -> io::Error {
         return Refusal::new(Status::InternalServerError, why).into();
     }
     refusal.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_looked_for_twice() {
+        let (sweeps, now) = (Sweeps::default(), Instant::now());
+        assert!(sweeps.are_due(now), "at the first upload");
+        assert!(!sweeps.are_due(now + ABANDONED), "something is still too young");
+        let later = now + ABANDONED + Duration::from_secs(1);
+        assert!(sweeps.are_due(later), "now it is not");
+        assert!(!sweeps.are_due(later + ABANDONED), "there was nothing else");
+    }
 }

@@ -25,18 +25,18 @@ mod store;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
-use switchboard::socket::Scheme;
-use switchboard::{Connection, Handler, Service};
+use switchboard::socket::{Place, Scheme};
+use switchboard::{Address, Connection, Handler, Service};
 
 use crate::http::{
     self, BODY_TIME, Exchange, HEAD_TIME, Head, Limits, Refusal, Response, Site, Status, percent,
     refuse,
 };
+use crate::settings::unfit;
 use crate::{Form, Row, Setting, Settings, size};
-use folder::Folder;
+use folder::{Folder, Sweeps};
 use incoming::{Incoming, Taken, name_taken};
 use multipart::{Multipart, boundary};
 
@@ -92,18 +92,35 @@ const FORM_BYTES: u64 = 64 * 1024;
 /// The most files of one form, each of which is open until the end.
 const FILES: usize = 100;
 
-fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(settings: &Settings) -> io::Result<Box<dyn Service>> {
     let limits = Limits::of(settings)?;
     let max_size = settings.text("max-size").unwrap_or_default();
-    let max_size = size::parse(max_size).map_err(|why| format!("--max-size: {why}"))?;
+    let max_size = size::parse(max_size).map_err(|why| unfit(format!("--max-size: {why}")))?;
     let dir = PathBuf::from(settings.text("dir").unwrap_or_default());
-    if dir.exists() && !dir.is_dir() {
-        let dir = dir.display().to_string();
-        let remedy = "write the folder first, then the address";
-        return Err(format!("{} is not a folder ({remedy})", dir.escape_debug()));
+    let named = settings.is_set("dir");
+    let reads = |text: &str| matches!(text.parse(), Ok(Address { place: Place::Inet(..), .. }));
+    if let Some(text) = dir.to_str().filter(|text| reads(text) && !dir.exists()) {
+        let remedy = format!("write the folder first, then the address; or ./{text}");
+        return Err(unfit(format!("there is no folder {text} ({remedy})")));
+    }
+    match folder::check(&dir) {
+        // Whoever named it wants to hear of it now. The usual one may never be needed.
+        Err(error) if named || error.kind() == io::ErrorKind::NotADirectory => {
+            let remedy = match error.kind() {
+                io::ErrorKind::NotADirectory if !named => {
+                    "move it away, or start in another folder"
+                }
+                io::ErrorKind::PermissionDenied => "name a folder that you may write to",
+                io::ErrorKind::ReadOnlyFilesystem => "name a folder on another disk",
+                io::ErrorKind::NotADirectory => "write the folder first, then the address",
+                _ => "name another folder",
+            };
+            return Err(io::Error::new(error.kind(), format!("{error} ({remedy})")));
+        }
+        _ => {}
     }
     let overwrite = settings.is_set("overwrite");
-    Ok(Box::new(Upload { dir, overwrite, max_size, limits, swept: AtomicBool::new(false) }))
+    Ok(Box::new(Upload { dir, overwrite, max_size, limits, sweeps: Sweeps::default() }))
 }
 
 #[derive(Debug)]
@@ -112,8 +129,7 @@ struct Upload {
     overwrite: bool,
     max_size: u64,
     limits: Limits,
-    /// Whether the leftovers of earlier servers were looked for.
-    swept: AtomicBool,
+    sweeps: Sweeps,
 }
 
 impl Service for Upload {
@@ -243,7 +259,7 @@ impl Upload {
     /// The folder, if what the client is about to send may be taken there.
     fn folder(&self, exchange: &mut Exchange<'_>, most: u64) -> io::Result<Folder> {
         exchange.limit_body(most)?;
-        let folder = Folder::open(&self.dir, !self.swept.swap(true, Relaxed))?;
+        let folder = Folder::open(&self.dir, self.sweeps.are_due(Instant::now()))?;
         folder.check_room(exchange.body_length().unwrap_or(0))?;
         Ok(folder)
     }

@@ -31,6 +31,7 @@ use crate::http::{
     self, BODY_TIME, Exchange, HEAD_TIME, Head, Limits, Refusal, Response, Site, Status, Verdict,
     range, refuse,
 };
+use crate::settings::unfit;
 use crate::{Form, Row, Setting, Settings};
 use listing::Listing;
 use open_files::{OpenFile, OpenFiles};
@@ -92,16 +93,20 @@ $ web
 /// What can be asked of a file.
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
-fn make(settings: &Settings) -> Result<Box<dyn Service>, String> {
+fn make(settings: &Settings) -> io::Result<Box<dyn Service>> {
     let limits = Limits::of(settings)?;
     let source = match settings.text("dir").unwrap_or_default() {
-        "" => Source::Welcome(Welcome::read(settings.text("links").unwrap_or_default())?),
+        "" => {
+            let links = settings.text("links").unwrap_or_default();
+            Source::Welcome(Welcome::read(links).map_err(unfit)?)
+        }
         dir => Source::Folder(Root::open(Path::new(dir)).map_err(|error| {
             let remedy = match error.kind() {
                 io::ErrorKind::PermissionDenied => "try a folder that you may enter",
                 _ => "write the folder first, then the address",
             };
-            format!("{}: {} ({remedy})", dir.escape_debug(), switchboard::plain(&error))
+            let why = switchboard::plain(&error);
+            io::Error::new(error.kind(), format!("{}: {why} ({remedy})", dir.escape_debug()))
         })?),
     };
     let (hidden, open) = (settings.is_set("hidden"), OpenFiles::new());

@@ -6,35 +6,50 @@
 
 pub(crate) mod http;
 
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::process;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use switchboard::socket::{Address, Deadline, Socket};
-use switchboard::{Control, Engine, Server, Service};
+use switchboard::{Control, Engine, Event, Server, Service};
 
 /// Longer than any conversation takes on the slowest machine.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(180);
 
 /// A server on a thread of its own.
 pub(crate) struct Serving {
     pub(crate) address: Address,
     pub(crate) control: Control,
+    /// Whether everybody has heard that it is to stop, if it was [started](Serving::start) here.
+    pub(crate) drains: Arc<AtomicBool>,
     thread: JoinHandle<switchboard::Result>,
 }
 
 impl Serving {
     /// Serves at `address`, where a port should be 0.
     pub(crate) fn start(service: impl Service, engine: Engine, address: &str) -> Serving {
-        let mut server = Server::new().with_engine(engine).with_signals(false);
+        let drains = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&drains);
+        let mut server = Server::new().with_engine(engine).with_signals(false).with_events(
+            move |event: &Event<'_>| {
+                told.fetch_or(matches!(event, Event::DrainBegan { .. }), SeqCst);
+            },
+        );
         server.bind(address, service).expect("an address to bind");
-        Serving::run(server)
+        Serving { drains, ..Serving::run(server) }
     }
 
     /// Serves what is bound already.
     pub(crate) fn run(mut server: Server) -> Serving {
         let (address, control) = (server.addresses().remove(0), server.control());
-        Serving { address, control, thread: thread::spawn(move || server.serve_forever()) }
+        let thread = thread::spawn(move || server.serve_forever());
+        Serving { address, control, drains: Arc::default(), thread }
     }
 
     /// The row's service with these settings, on threads and a free port of loopback.
@@ -74,11 +89,20 @@ fn made(name: &str, settings: &[&str]) -> Box<dyn Service> {
     (row.make)(&settings).expect("settings that it takes")
 }
 
-/// Ends the test process if it hangs.
-pub(crate) fn watchdog() {
-    thread::spawn(|| {
-        thread::sleep(WATCHDOG);
-        eprintln!("watchdog: the test hangs");
-        process::abort();
+/// Ends the test process if the test is not over in time.
+pub(crate) struct Watchdog(#[allow(dead_code)] mpsc::Sender<()>);
+
+pub(crate) fn watchdog() -> Watchdog {
+    let (over, told) = mpsc::channel();
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    thread::spawn(move || {
+        if told.recv_timeout(WATCHDOG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // Past what a test captures, and past locks that may be what hangs.
+            let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+            let _ =
+                stderr.and_then(|stderr| writeln!(File::from(stderr), "watchdog: {test} hangs"));
+            process::abort();
+        }
     });
+    Watchdog(over)
 }
