@@ -16,7 +16,7 @@ use crate::client_args;
 
 /// The whole program.
 pub(crate) fn program() -> Command {
-    Command::new("switchboard")
+    let program = Command::new("switchboard")
         .about("Servers and clients for sockets, in blocking style")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_value_name("COMMAND")
@@ -48,7 +48,23 @@ pub(crate) fn program() -> Command {
             Command::new("version")
                 .about("Print the version")
                 .after_help("Example: switchboard version --json"),
-        )
+        );
+    with_negative_numbers(program)
+}
+
+/// Behind a flag, what is below zero is a value that is wrong, and no flag that does not exist.
+fn with_negative_numbers(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        let (is_flag, names) = (arg.get_long().is_some(), arg.get_value_names());
+        match (is_flag && arg.get_action().takes_values(), names) {
+            (true, Some([name])) if name == "DURATION" || name == "SIZE" => {
+                arg.allow_hyphen_values(true) // -1s is no number
+            }
+            (true, _) => arg.allow_negative_numbers(true),
+            (false, _) => arg,
+        }
+    });
+    command.mut_subcommands(with_negative_numbers)
 }
 
 /// The grammar of addresses, in short.

@@ -70,6 +70,9 @@ struct Board {
 
 impl Board {
     fn event(&self, event: &Event<'_>) {
+        if let Event::DrainEnded { cut: 1.. } = event {
+            serve::leave_soon(|| {});
+        }
         let Event::Listening { address, service, engine, setup } = event else {
             return self.log.event(event);
         };

@@ -138,7 +138,8 @@ impl Connected {
             ErrorKind::ConnectionRefused => Exit::Connect,
             kind => Exit::of(kind, Exit::Receive),
         };
-        Failure::new(exit, format!("{what} {}: {}", self.address, plain(error)))
+        let (why, remedy) = (plain(error), remedy(error));
+        Failure::new(exit, format!("{what} {}: {why}{remedy}", self.address))
     }
 }
 
@@ -153,13 +154,22 @@ pub(crate) fn connect(endpoint: &Endpoint, deadline: Deadline) -> io::Result<Soc
     Ok(socket)
 }
 
-pub(crate) fn refused(address: &Address, error: &io::Error) -> Failure {
-    let remedy = match error.kind() {
+/// What to do about it.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
         ErrorKind::ConnectionRefused => " (nobody listens there; try switchboard serve)",
         ErrorKind::NotFound => " (no such socket; is its server running?)",
         ErrorKind::TimedOut => " (--timeout waits longer)",
+        ErrorKind::ConnectionReset => " (the other side broke it off; its log may say why)",
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+            " (there is no way there; is the address right, and the network up?)"
+        }
         _ => "",
-    };
+    }
+}
+
+pub(crate) fn refused(address: &Address, error: &io::Error) -> Failure {
+    let remedy = remedy(error);
     let exit = match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::TimedOut => Exit::of(error.kind(), Exit::Connect),
         _ => Exit::Connect,

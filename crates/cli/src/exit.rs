@@ -103,6 +103,7 @@ impl Failure {
             ErrorKind::NotFound => " (is there such a folder?)",
             ErrorKind::PermissionDenied => " (try a folder of your own)",
             ErrorKind::ReadOnlyFilesystem => " (try another folder)",
+            ErrorKind::IsADirectory => " (name a file in it)",
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 " (make room, or write somewhere else)"
             }

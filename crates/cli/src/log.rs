@@ -311,7 +311,7 @@ fn object(event: &Event<'_>, left_out: u64) -> Option<Object> {
 /// coroutine.
 fn described(description: &Description) -> impl Iterator<Item = Object> {
     let Description { process, counters, doing, .. } = description;
-    let states = Doing::ALL.map(|doing| doing.to_string());
+    let states = Doing::ALL.map(|doing| doing.to_string().replace(' ', "_"));
     let states = states.iter().map(String::as_str).zip(doing.iter().map(|count| *count as u64));
     let engine = description.engine.map_or("none", |engine| engine.name());
     let head = Object::new("described")

@@ -2,7 +2,6 @@
 //!
 //! Both come from the same [`Command`] as the help, so neither can say anything else.
 
-use std::io;
 use std::path::Path;
 
 use clap::{ArgMatches, Command};
@@ -28,10 +27,9 @@ pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
     let Some(folder) = matches.get_one::<std::path::PathBuf>("out") else {
         return data(&page(&program, "switchboard"));
     };
-    let failed = |error: io::Error| Failure::write(folder.display(), &error);
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::create_dir_all(folder).map_err(|error| Failure::write(folder.display(), &error))?;
     let mut count = 0;
-    write_all(&program, "switchboard", folder, &mut count).map_err(failed)?;
+    write_all(&program, "switchboard", folder, &mut count)?;
     if !global.quiet {
         note(&format!("switchboard: {count} pages in {}", folder.display()));
     }
@@ -39,11 +37,13 @@ pub(crate) fn man(matches: &ArgMatches, global: &Global) -> Result {
 }
 
 /// A page for the command and each below it: `switchboard-serve-echo.1`.
-fn write_all(command: &Command, name: &str, folder: &Path, count: &mut usize) -> io::Result<()> {
+fn write_all(command: &Command, name: &str, folder: &Path, count: &mut usize) -> Result {
     let path = folder.join(format!("{name}.1"));
-    // Half a page is worse than none.
-    std::fs::write(&path, page(command, name))
-        .inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+    std::fs::write(&path, page(command, name)).map_err(|error| {
+        // Half a page is worse than none.
+        let _ = std::fs::remove_file(&path);
+        Failure::write(path.display(), &error)
+    })?;
     *count += 1;
     for below in command.get_subcommands() {
         write_all(below, &format!("{name}-{}", below.get_name()), folder, count)?;

@@ -3,14 +3,17 @@
 //! Without an address it listens wherever its row says, on loopback; `serve` alone is the board.
 //! Running a server is the same for both and is at the end of this file.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use services::{Form, Row, Settings};
 use switchboard::activation::{self, Activated};
 use switchboard::socket::names::interface_addresses;
+use switchboard::socket::process::start_thread;
 use switchboard::socket::signal::stop_signals;
 use switchboard::socket::{Family, Host, Interest, Place, Poll, Scheme, poll};
 use switchboard::{Address, Control, Deadline, Event, Server, Socket};
@@ -37,14 +40,21 @@ pub(crate) fn run(matches: &ArgMatches, global: &Global) -> Result {
 fn one(row: &Row, matches: &ArgMatches, global: &Global, options: &ServerOptions) -> Result {
     let settings = settings(row, matches)?;
     let log = Arc::new(Log::new(global, false));
-    let port_file = Arc::new(PortFile::new(options.port_file.clone()));
+    let port_file = Arc::new(PortFile::new(options.port_file.clone())?);
     let events = {
         let (log, port_file) = (Arc::clone(&log), Arc::clone(&port_file));
         move |event: &Event<'_>| {
             log.event(event);
-            if let Event::Listening { address, service, .. } = event {
-                tell_reach(&log, service, address);
-                port_file.listening(address);
+            match event {
+                Event::Listening { address, service, .. } => {
+                    tell_reach(&log, service, address);
+                    port_file.listening(address);
+                }
+                Event::DrainEnded { cut: 1.. } => {
+                    let port_file = Arc::clone(&port_file);
+                    leave_soon(move || port_file.remove());
+                }
+                _ => {}
             }
         }
     };
@@ -57,7 +67,10 @@ fn one(row: &Row, matches: &ArgMatches, global: &Global, options: &ServerOptions
             adopt(&mut server, row, activation::named(&name)?, &settings)?;
         }
         Some(address) => {
-            let address = checked(row, address, global, options.lan)?;
+            let mut address = checked(row, address, global)?;
+            if options.lan {
+                open_up(row, matches, &mut address)?;
+            }
             refuse_port_file(options, &address)?;
             server.bind(&address, make(row, &settings)?)?;
         }
@@ -135,8 +148,14 @@ fn settings(row: &Row, matches: &ArgMatches) -> Result<Settings> {
 
 /// A service with these settings.
 pub(crate) fn make(row: &Row, settings: &Settings) -> Result<Box<dyn switchboard::Service>> {
-    (row.make)(settings)
-        .map_err(|why| Failure::new(Exit::Usage, format!("serve {}: {why}", row.name)))
+    (row.make)(settings).map_err(|error| {
+        let exit = match error.kind() {
+            // Of a folder to write to.
+            ErrorKind::ReadOnlyFilesystem => Exit::Output,
+            kind => Exit::of(kind, Exit::Usage),
+        };
+        Failure::new(exit, format!("serve {}: {error}", row.name))
+    })
 }
 
 /// Where a service listens unless told otherwise, but on this port.
@@ -152,7 +171,7 @@ pub(crate) fn standard(row: &Row, port: u16, global: &Global, lan: bool) -> Vec<
 }
 
 /// The given address, with the service's usual scheme if it has none.
-fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Result<Address> {
+fn checked(row: &Row, mut address: Address, global: &Global) -> Result<Address> {
     if address.place == Place::Stdio {
         let (name, port) = (row.name, row.port);
         let why = format!("serve {name} {address}: cannot listen there (try 127.0.0.1:{port})");
@@ -162,10 +181,25 @@ fn checked(row: &Row, mut address: Address, global: &Global, lan: bool) -> Resul
     let scheme = address.scheme.unwrap_or_else(|| global.scheme(row.schemes[0]));
     speaks(row, &address, scheme)?;
     address.scheme = Some(scheme);
-    if let (true, Place::Inet(Host::Ip(host), _)) = (lan, &mut address.place) {
-        *host = if host.is_loopback() { opened(*host) } else { *host };
-    }
     Ok(address)
+}
+
+/// For `--lan`: a port alone is that of all addresses, and not of loopback. Who has written
+/// loopback has to say which it is to be.
+fn open_up(row: &Row, matches: &ArgMatches, address: &mut Address) -> Result {
+    let written = matches.get_one::<String>("address").map_or("", String::as_str);
+    let (Place::Inet(Host::Ip(host), port), name) = (&mut address.place, row.name) else {
+        return Ok(());
+    };
+    if host.is_loopback() && written.contains(&host.to_string()) {
+        let why = format!(
+            "serve {name} {written}: --lan is for all addresses, and {host} is this machine alone \
+             (try {port}, or without --lan)"
+        );
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    *host = if host.is_loopback() { opened(*host) } else { *host };
+    Ok(())
 }
 
 /// Refuses an address of a kind that the service does not speak.
@@ -233,6 +267,24 @@ pub(crate) fn serve(server: Server, log: &Log) -> Result {
         true => Failure::new(Exit::No, error.to_string()),
         false => error.into(),
     })
+}
+
+/// The server has cut off what would not end, and should be back any moment. On the serial engine
+/// it is not where a handler has not noticed: that has the thread which serves, and is left behind
+/// with the process.
+pub(crate) fn leave_soon(last: impl FnOnce() + Send + 'static) {
+    const MOMENT: Duration = Duration::from_secs(1);
+    let leave = move || {
+        thread::sleep(MOMENT);
+        last();
+        let exit = second_signal().unwrap_or_else(|| {
+            note("switchboard: drain: cut off, and a handler did not notice");
+            Exit::No
+        });
+        std::process::exit(exit as i32);
+    };
+    // Without a thread for it one waits for the handler.
+    let _ = start_thread("leave", leave);
 }
 
 /// What SIGHUP means here. Sent by somebody: read everything again, of which there is nothing yet

@@ -221,7 +221,7 @@ fn an_address_can_be_a_descriptor() {
 #[test]
 fn a_descriptor_that_cannot_be_served_is_refused() {
     let rows: [(&[&str], &[&str], &str); 6] = [
-        (&[], &["echo", "fd:99"], "take fd:99: bad file descriptor"),
+        (&[], &["echo", "fd:99"], "take fd:99: bad file descriptor (it must be a socket"),
         (&["file="], &["echo", "fd:3"], "take fd:3: socket operation on non-socket"),
         (&["connection="], &["echo", "fd:3"], "it is a connection, not a listener"),
         (&[], &["echo", "fd:web"], "take fd:web: no socket of that name was passed"),
@@ -267,9 +267,13 @@ fn systemds_own_launcher_is_understood() {
     command.arg("-l").arg(&path).args(["--fdname=echo", "-E", "NO_COLOR=1"]);
     command.arg(switchboard(&[]).get_program()).args(["serve", "--json", "echo"]);
     let server = Running::start(command, fresh_path("none"));
-    server.wait_until("socket", || path.exists());
-    // It starts the program when the first client comes.
-    let client = UnixStream::connect(&path);
+    // It starts the program when the first client comes, which it can when it listens: later than
+    // there is a path.
+    let mut client = None;
+    server.wait_until("socket", || {
+        client = UnixStream::connect(&path).ok();
+        client.is_some()
+    });
     echoes(client.unwrap());
     assert_eq!(listening(&server, 1), [format!("echo unix://{}", path.display())]);
     server.stop();

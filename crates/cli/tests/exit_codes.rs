@@ -21,14 +21,18 @@ fn fails(output: &Output, code: i32, words: &[&str]) {
 
 #[test]
 fn what_cannot_be_understood_is_2() {
-    let rows: [(&[&str], &[&str]); 17] = [
+    let rows: [(&[&str], &[&str]); 21] = [
         (&["serve", "echo", "::1:80"], &["[::1]:80"]),
         (&["serve", "echo", "127.0.0.1"], &["port is missing", "127.0.0.1:7007"]),
         (&["serve", "echo", "127.0.0.1:99999"], &["99999"]),
         (&["serve", "upper", "udp://127.0.0.1:0"], &["udp", "try tcp"]),
+        (&["serve", "echo", "http://127.0.0.1:0"], &["http", "try tcp"]),
+        (&["serve", "echo", "--lan", "127.0.0.1:7107"], &["this machine alone", "try 7107"]),
         (&["serve", "hello", "0", "--delay", "5"], &["--delay", "5s"]),
         (&["serve", "echo", "0", "--idle", "soon"], &["--idle", "soon", "500ms"]),
         (&["serve", "echo", "0", "--max-connections", "0"], &["--max-connections"]),
+        (&["serve", "echo", "--max-connections", "-1"], &["\"-1\" is not a number from 1 up"]),
+        (&["serve", "echo", "--idle", "-1s"], &["--idle", "\"-1s\" is not a duration"]),
         (&["serve", "nothing"], &["nothing", "switchboard serve --help"]),
         (&["serve", "echo", "0", "--engine", "steam"], &["steam", "threads"]),
         (&["serve", "echo", "@x", "--port-file", "x"], &["--port-file", "no port"]),
@@ -76,7 +80,11 @@ fn a_file_that_cannot_be_read_or_written_says_what_to_do() {
     let none = none.to_str().unwrap();
     let in_none = format!("{none}/file");
     let folder = std::env::temp_dir();
-    let rows: [(&[&str], i32, &[&str]); 6] = [
+    let port_file = ["serve", "echo", "0", "--port-file"];
+    let serve = |path| [port_file[0], port_file[1], port_file[2], port_file[3], path];
+    let rows: [(&[&str], i32, &[&str]); 8] = [
+        (&serve(&in_none), 23, &["write ", &in_none, "no such file", "folder?"]),
+        (&serve(folder.to_str().unwrap()), 23, &["write ", "is a directory", "name a file in it"]),
         (&["get", &root, "-o", &in_none], 23, &["write ", &in_none, "no such file", "folder?"]),
         (&["get", &root, "-o", "/dev/full"], 23, &["write /dev/full", "no space", "make room"]),
         (&["get", &root, "-o", folder.to_str().unwrap()], 23, &["write ", "name a file in it"]),
@@ -95,7 +103,10 @@ fn a_taken_address_is_98() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&mut switchboard(&["serve", "echo", &address]), b"");
-    fails(&output, 98, &[&format!("bind tcp://{address}: address already in use"), "port 0"]);
+    let in_use = format!("bind tcp://{address}: address already in use");
+    fails(&output, 98, &[&in_use, "try tcp://127.0.0.1:0, which picks a free port"]);
+    // What it says can be typed.
+    support::Running::serve(&["echo", "tcp://127.0.0.1:0"]).stop();
 }
 
 #[test]
@@ -124,7 +135,8 @@ fn a_right_that_is_missing_is_13() {
     for place in places {
         let Some(mut command) = unprivileged() else { break };
         let output = run(command.args(["serve", "echo", place]), b"");
-        fails(&output, 13, &["bind ", place, "permission denied ("]);
+        let remedy = if place.contains(':') { "try tcp://127.0.0.1:8080)" } else { "directory" };
+        fails(&output, 13, &["bind ", place, "permission denied (", remedy]);
     }
     std::fs::remove_dir(&folder).unwrap();
 }
@@ -170,14 +182,82 @@ fn what_may_not_be_read_written_or_connected_to_is_13() {
         fails(&output, 13, &[parts, &["permission denied"]].concat());
     }
     server.stop();
-    // A folder of which nothing could be served is a wrong argument.
     if let Some(mut command) = unprivileged() {
         let cellar = cellar.to_str().unwrap();
         let output = run(command.args(["serve", "web", cellar, "0"]), b"");
-        fails(&output, 2, &[cellar, "permission denied", "that you may enter"]);
+        fails(&output, 13, &[cellar, "permission denied", "that you may enter"]);
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_folder_for_uploads_that_cannot_be_had_is_told_at_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let top = fresh_path("top");
+    let [closed, file, link, new] = ["closed", "file", "link", "a/b"].map(|name| top.join(name));
+    std::fs::create_dir_all(&closed).unwrap();
+    std::fs::write(&file, "").unwrap();
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+    let below = [&closed, &file].map(|folder| folder.join("b/c"));
+    let [in_closed, in_file] = below.each_ref().map(|path| path.to_str().unwrap());
+    let [shut, file, link] = [&closed, &file, &link].map(|path| path.to_str().unwrap());
+    let shut_above = format!("{in_closed} cannot be made: {shut}: permission denied");
+    let file_above = format!("{in_file} cannot be made: {file} is not a folder");
+    let rows: [(&str, i32, &[&str]); 7] = [
+        (shut, 13, &[shut, "permission denied", "that you may write to"]),
+        (in_closed, 13, &[&shut_above, "that you may write to"]),
+        (file, 2, &[file, " is not a folder (write the folder first, then the address)"]),
+        (in_file, 2, &[&file_above]),
+        (link, 2, &[link, "no such file", "name another folder"]),
+        ("", 2, &["\"\"", "no such file"]),
+        ("9000", 2, &["9000", "write the folder first", "./9000"]),
+    ];
+    for (folder, code, parts) in rows {
+        let Some(mut command) = unprivileged() else { return };
+        let output = run(command.args(["serve", "upload", folder, "0"]).current_dir(&top), b"");
+        fails(&output, code, parts);
+    }
+    assert_eq!(std::fs::read_dir(&top).unwrap().count(), 3, "something was made");
+    // One that could be made is not, before it is needed.
+    let server = support::Running::serve(&["upload", new.to_str().unwrap(), "0"]);
+    assert!(!top.join("a").exists());
+    server.stop();
+    // Where nothing can be saved the board starts: nobody has asked for that yet.
+    let Some(mut board) = unprivileged() else { return };
+    board.args(["serve", "--json"]).current_dir(&closed);
+    let board = support::Running::start(board, fresh_path("none"));
+    board.out.wait_for("\"upload\"");
+    board.stop();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::remove_dir_all(&top).unwrap();
+}
+
+#[test]
+fn workers_that_cannot_all_be_had_are_told_before_it_listens() {
+    let limited = |files: &str, words: &[&str]| {
+        let program = switchboard(&[]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n $0 && exec \"$@\"", files]).arg(program.get_program());
+        run(command.args(["serve", "echo", "0"]).args(words), b"")
+    };
+    let many = "too many open files (256 is the limit of this process: raise it by ulimit -n, or";
+    let rows: [&[&str]; 5] = [
+        &["--workers", "100000"],
+        // There are descriptors for all accept loops, but not for all workers.
+        &["--workers", "65"],
+        &["--prefork", "100000"],
+        &["--prefork", "2", "--workers", "100000"],
+        &["--prefork", "2", "--workers", "65"],
+    ];
+    for words in rows {
+        fails(&limited("256", words), 1, &[many, "try fewer workers)"]);
+    }
+    for engine in switchboard::Engine::ALL {
+        let output = limited("12", &["--engine", engine.name()]);
+        fails(&output, 1, &["too many open files (12 is the limit of this process"]);
+    }
 }
 
 #[test]
@@ -216,7 +296,8 @@ fn an_address_where_nobody_listens_is_7() {
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = format!("udp://{}", udp.local_addr().unwrap());
     drop(udp);
-    fails(&run(&mut switchboard(&["connect", &address]), b"hi"), 7, &["connection refused"]);
+    let output = run(&mut switchboard(&["connect", &address]), b"hi");
+    fails(&output, 7, &["connection refused (nobody listens there; try switchboard serve)"]);
 }
 
 #[test]
@@ -254,7 +335,7 @@ fn a_peer_that_says_nothing_is_28_when_there_is_a_limit() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let output = run(&mut switchboard(&["connect", "--timeout", "50ms", &address]), b"hi");
-    fails(&output, 28, &["receive from", &address, "timed out"]);
+    fails(&output, 28, &["receive from", &address, "timed out (--timeout waits longer)"]);
 }
 
 #[test]

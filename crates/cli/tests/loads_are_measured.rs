@@ -166,7 +166,8 @@ fn ctrl_c_tells_what_was_measured() {
     let server = Running::serve(&["-v", "echo", "127.0.0.1:0"]);
     let command = switchboard(&["bench", "--connections", "2", &server.port().to_string()]);
     let mut running = Running::start(command, fresh_path("none"));
-    server.err.wait_for(" in 64 B");
+    // The third of two connections: one of them has had an answer.
+    server.err.wait_for_several(3, " in 64 B");
     running.signal(Signal::INT);
     assert_eq!(running.end().code(), Some(130), "{:?}", running.err.all());
     running.out.wait_for("from the actual send");

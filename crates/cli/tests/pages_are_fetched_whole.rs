@@ -144,7 +144,9 @@ fn every_way_to_fail_has_its_code_and_one_line() {
     let port = nobody();
     fails(&get(&[&format!("127.0.0.1:{port}")]), 7, &["connection refused", "switchboard serve"]);
     fails(&get(&["http://nobody.invalid/"]), 6, &["nobody.invalid"]);
-    fails(&get(&["https://a/"]), 2, &["https is not spoken here", "curl"]);
+    fails(&get(&["https://a/"]), 2, &["https is not spoken here", "try curl"]);
+    fails(&get(&["tcp://a:80/b"]), 2, &["tcp is not spoken here", "try http://a:80/b"]);
+    fails(&fetch(&[b"220 mail.example ESMTP\r\n"], &[]), 56, &["HTTP", "switchboard connect"]);
     fails(&get(&["http://user:secret@a/"]), 2, &["user names"]);
     fails(&get(&["http://::1/"]), 2, &["[::1]"]);
     fails(&get(&["-O", "http://a/b/"]), 2, &["no name", "-o FILE"]);

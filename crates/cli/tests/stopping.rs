@@ -57,29 +57,33 @@ fn an_answer_under_way_is_finished() {
 
 #[test]
 fn a_handler_that_does_not_end_is_cut_off_at_the_grace_limit_with_1() {
-    let args = ["-v", "--grace", "50ms", "hello", "0", "--delay", "10m"];
-    let mut server = Running::serve(&args);
-    let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    client.write_all(b"never\n").unwrap();
-    server.err.wait_for(" in 6 B");
-    server.signal(Signal::TERM);
-    assert_eq!(server.end().code(), Some(1), "{:?}", server.err.all());
-    let line = server.err.wait_for("switchboard: drain");
-    assert!(line.contains("cut off"), "{line}");
-    assert!(!server.port_file().exists());
+    for engine in ENGINES {
+        let args = ["-v", "--engine", engine, "--grace", "50ms", "hello", "0", "--delay", "10m"];
+        let mut server = Running::serve(&args);
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        client.write_all(b"never\n").unwrap();
+        server.err.wait_for(" in 6 B");
+        server.signal(Signal::TERM);
+        assert_eq!(server.end().code(), Some(1), "{engine}: {:?}", server.err.all());
+        let line = server.err.wait_for("switchboard: drain");
+        assert!(line.contains("cut off"), "{line}");
+        assert!(!server.port_file().exists());
+    }
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let mut server = Running::serve(&["-v", "--grace", "10m", "hello", "0", "--delay", "10m"]);
+    let signals = [(Signal::INT, 130), (Signal::TERM, 143)];
+    for (engine, (signal, code)) in ENGINES.iter().flat_map(|one| signals.map(|two| (*one, two))) {
+        let args = ["-v", "--engine", engine, "--grace", "10m", "hello", "0", "--delay", "10m"];
+        let mut server = Running::serve(&args);
         let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
         client.write_all(b"never\n").unwrap();
         server.err.wait_for(" in 6 B");
         server.signal(signal);
         server.err.wait_for("stopping; 1 open may take 10m");
         server.signal(signal);
-        assert_eq!(server.end().code(), Some(code), "{:?}", server.err.all());
+        assert_eq!(server.end().code(), Some(code), "{engine}: {:?}", server.err.all());
         assert!(!server.port_file().exists());
     }
 }

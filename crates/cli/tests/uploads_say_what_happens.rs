@@ -221,14 +221,22 @@ fn every_way_to_fail_has_its_code_and_one_line() {
     fails(&send(&["-", "http://a/"], b""), 2, &["stdin has no name"]);
     fails(&send(&["/no/such/file", &url], b""), 1, &["read /no/such/file", "no such file"]);
     fails(&send(&["/tmp", &url], b""), 1, &["read /tmp", "folder"]);
-    let (listener, port) = listen();
-    let server = thread::spawn(move || {
-        let mut client = accept(&listener);
-        read_head(&mut client);
-        client.read_exact(&mut [0; 5]).unwrap();
-    });
-    let output = send(&[small, &format!("127.0.0.1:{port}/x")], b"");
-    server.join().unwrap();
-    fails(&output, 52, &["without an answer"]);
+    let gone: [(&[u8], i32, &str); 3] = [
+        (b"", 52, "without an answer"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", 56, "before the answer"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Cr", 56, "middle of the head"),
+    ];
+    for (first, code, words) in gone {
+        let (listener, port) = listen();
+        let server = thread::spawn(move || {
+            let mut client = accept(&listener);
+            read_head(&mut client);
+            client.write_all(first).unwrap();
+            client.read_exact(&mut [0; 5]).unwrap();
+        });
+        let output = send(&[small, &format!("127.0.0.1:{port}/x")], b"");
+        server.join().unwrap();
+        fails(&output, code, &[words]);
+    }
     fs::remove_file(path).unwrap();
 }

@@ -36,7 +36,9 @@ impl Head {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES => return Ok(None),
             Ok(httparse::Status::Partial) => return Err("its head does not end".into()),
-            Err(error) => return Err(format!("what comes is not HTTP ({error})")),
+            Err(error) => {
+                return Err(format!("what comes is not HTTP ({error}; try switchboard connect)"));
+            }
         };
         let fields: Vec<_> = answer
             .headers

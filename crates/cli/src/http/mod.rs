@@ -86,7 +86,10 @@ impl Stream {
     pub(crate) fn broken(&self, error: &io::Error) -> Failure {
         match error.kind() {
             ErrorKind::TimedOut => self.silent(),
-            _ => self.fail(Exit::Receive, &plain(error)),
+            _ => {
+                let why = format!("{}{}", plain(error), connect::remedy(error));
+                self.fail(Exit::Receive, &why)
+            }
         }
     }
 
@@ -109,6 +112,11 @@ impl Stream {
                 Some(_) => {}
                 None => match self.receive(&mut || {})? {
                     true => {}
+                    // Heads that are not final may have come.
+                    false if self.heard && self.buffer.len() == self.used => {
+                        let why = "closed before the answer (the server may have ended: try again)";
+                        return Err(self.fail(Exit::Receive, why));
+                    }
                     false if self.heard => {
                         return Err(self.fail(Exit::Receive, "closed in the middle of the head"));
                     }

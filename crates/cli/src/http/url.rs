@@ -35,11 +35,11 @@ impl Url {
     pub(crate) fn parse(text: &str) -> Result<Url, String> {
         match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Url::rest(rest),
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-                Err("https is not spoken here, only http (try curl)".into())
+            Some((scheme @ ("tcp" | "tcp4" | "tcp6"), rest)) => {
+                Err(format!("{scheme} is not spoken here, only http (try http://{rest})"))
             }
             Some((scheme, _)) if is_scheme(scheme) => {
-                Err(format!("{scheme} is not spoken here, only http"))
+                Err(format!("{scheme} is not spoken here, only http (try curl)"))
             }
             _ => Url::rest(text),
         }

@@ -9,7 +9,9 @@ pub(crate) mod browser;
 pub(crate) mod scripted;
 pub(crate) mod terminal;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -42,7 +44,9 @@ pub(crate) fn switchboard(args: &[&str]) -> Command {
 /// Ends the tests if they hang where no limit of their own applies.
 fn watch() {
     thread::sleep(WATCHDOG);
-    eprintln!("watchdog: a test hangs");
+    // Past what a test captures, and past locks that may be what hangs.
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned();
+    let _ = stderr.and_then(|stderr| writeln!(File::from(stderr), "watchdog: a test hangs"));
     std::process::abort();
 }
 
@@ -228,8 +232,15 @@ impl Lines {
 
     /// Waits for a line in which this stands.
     pub(crate) fn wait_for(&self, part: &str) -> String {
+        self.wait_for_several(1, part)
+    }
+
+    /// Waits for so many lines in which this stands, and answers the last.
+    pub(crate) fn wait_for_several(&self, count: usize, part: &str) -> String {
         let (lines, came) = &*self.0;
-        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(part)).cloned();
+        let find = |lines: &Vec<String>| {
+            lines.iter().filter(|line| line.contains(part)).nth(count - 1).cloned()
+        };
         let (lines, _) = came
             .wait_timeout_while(lines.lock().unwrap(), LIMIT, |lines| find(lines).is_none())
             .unwrap();
