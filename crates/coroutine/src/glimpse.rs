@@ -7,10 +7,13 @@
 //! A signal may come between any two instructions, inside `malloc` too, and then nothing may be
 //! called that takes a lock or allocates, which unwinding and looking names up both do. So the
 //! handler does one thing: it forks. Its child is a copy of that thread in that moment, and does
-//! what is needed there. Whatever goes wrong (a lock that was held and that nobody is left to
-//! open, a frame that cannot be unwound) happens to the child, whose alarm ends it. Nothing of the
-//! process is touched: the child hears no signal, closes every descriptor but the pipe, and
-//! leaves by `_exit(2)`; it has no exit signal, so nobody else is told of its end or waits for it.
+//! what is needed there. Nothing of the process is touched: the child hears no signal, closes every
+//! descriptor but the pipe, and leaves by `_exit(2)`; it has no exit signal, so nobody else is told
+//! of its end or waits for it.
+//!
+//! Whatever goes wrong happens to the child: a lock was held that nobody is left to open, or the
+//! instruction is one of those without unwinding information (a linker's stub of a call, assembly),
+//! and the backtrace ends there. Either is a matter of the moment, so there are several looks.
 //!
 //! In debug builds only: a fork costs milliseconds, and a release build has no lines to show.
 //!
@@ -34,12 +37,24 @@ use socket::{Deadline, Interest, Poll, poll};
 use crate::current;
 use crate::remote::Shared;
 
-/// How long the worker has to hear the signal, and its child to answer. Looking up names in a large
-/// program takes a second on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the worker has to hear the signal and its child to answer, all looks together. Looking
+/// up names in a large program takes a second on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many looks there are at most. Of those at what allocates all the time, one in four meets the
+/// allocator's lock.
+const LOOKS: u32 = 6;
+
+/// How often it is asked how the child does, and after how many times without any change a child
+/// that sleeps is taken to sleep for ever. It has no others to wait for.
+const GLANCE: Duration = Duration::from_millis(5);
+const STILL: u32 = 20;
 
 /// The longest answer, in bytes: a few hundred frames.
 const MOST: u64 = 256 * 1024;
+
+/// The function below all of a coroutine's own: a backtrace that has come so far is whole.
+const ROOT: &str = "coroutine::forced::run";
 
 /// What is asked of the handler: of which worker, in which of its resumes, and where to write.
 static ASKED_OF: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
@@ -63,6 +78,21 @@ fn signal() -> i32 {
 pub(crate) fn backtrace(shared: &Shared, thread: i32, resume: u64) -> Option<String> {
     let _turn = Turn::take()?;
     install();
+    let end = Instant::now() + PATIENCE;
+    let mut best = None;
+    for _ in 0..LOOKS {
+        let Some(text) = look(shared, thread, resume, end) else { break };
+        let is_whole = text.contains(ROOT);
+        best = Some(text).filter(|text| !text.is_empty()).or(best);
+        if is_whole || Instant::now() >= end {
+            break;
+        }
+    }
+    best.map(|text| without_ours(&text)).filter(|text| !text.is_empty())
+}
+
+/// What a child tells; nothing if it cannot. `None` if there is none.
+fn look(shared: &Shared, thread: i32, resume: u64, end: Instant) -> Option<String> {
     let (reader, writer) = pipe().ok()?;
     ASKED_OF.store(ptr::from_ref(shared).cast_mut(), SeqCst);
     ASKED_IN.store(resume, SeqCst);
@@ -71,15 +101,14 @@ pub(crate) fn backtrace(shared: &Shared, thread: i32, resume: u64) -> Option<Str
     let process = std::process::id() as i32;
     // SAFETY: takes integers. A thread that has ended only makes it fail.
     unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal()) };
-    let child = wait_for_child()?;
+    let child = wait_for_child(end)?;
     drop(writer);
-    let answer = read(reader);
+    let answer = read(reader, child, end);
     // SAFETY: takes integers; the child is ours and has not been waited for.
     unsafe { libc::kill(child, libc::SIGKILL) };
     // SAFETY: as above, and nobody wants the status.
     unsafe { libc::waitpid(child, ptr::null_mut(), libc::__WALL) };
-    let text = String::from_utf8(answer).ok()?;
-    Some(without_ours(&text)).filter(|text| !text.is_empty())
+    Some(String::from_utf8(answer).unwrap_or_default())
 }
 
 /// One at a time in a process, which is known by its number: a child that was forked in the middle
@@ -112,8 +141,7 @@ impl Drop for Turn {
 }
 
 /// Waits until the handler has forked, or takes the question back.
-fn wait_for_child() -> Option<i32> {
-    let end = Instant::now() + PATIENCE;
+fn wait_for_child(end: Instant) -> Option<i32> {
     loop {
         match STATE.load(SeqCst) {
             REFUSED => return None,
@@ -129,26 +157,40 @@ fn wait_for_child() -> Option<i32> {
     }
 }
 
-/// All that comes until the end, for so long. A zero is the end, too: a child of the program's that
-/// was forked meanwhile has the pipe as well.
-fn read(reader: File) -> Vec<u8> {
+/// All that the child says until the end, while it does something. A zero is the end, too: a child
+/// of the program's that was forked meanwhile has the pipe as well.
+fn read(reader: File, child: i32, end: Instant) -> Vec<u8> {
     let (mut answer, mut room) = (Vec::new(), [0; 4096]);
-    let deadline = Deadline::After(PATIENCE).fixed();
     let mut reader = reader.take(MOST);
-    loop {
+    let (mut before, mut still) = (None, 0);
+    while still < STILL && Instant::now() < end {
         let mut asked = [Poll::new(reader.get_ref().as_fd(), Interest::READ)];
-        match poll(&mut asked, deadline) {
+        match poll(&mut asked, Deadline::After(GLANCE)) {
             Ok(1..) => {}
-            _ => return answer,
+            Ok(0) => {
+                let now = asleep(child);
+                still = if now.is_some() && now == before { still + 1 } else { 0 };
+                before = now;
+                continue;
+            }
+            Err(_) => break,
         }
         match reader.read(&mut room) {
             Ok(count @ 1..) => answer.extend_from_slice(&room[..count]),
-            _ => return answer,
+            _ => break,
         }
         if answer.pop_if(|last| *last == 0).is_some() {
-            return answer;
+            break;
         }
     }
+    answer
+}
+
+/// What the system counts of a process that sleeps, which stays the same until it wakes.
+fn asleep(process: i32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, counts) = stat.rsplit_once(") ")?;
+    counts.starts_with('S').then(|| counts.to_owned())
 }
 
 fn pipe() -> io::Result<(File, File)> {
@@ -246,6 +288,6 @@ fn without_ours(text: &str) -> String {
     let is = |part: &'static str| move |frame: &String| frame.contains(part);
     // The last of ours is followed by the one that the kernel made.
     let first = frames.iter().rposition(is("glimpse::on_asked")).map_or(0, |at| at + 2);
-    let end = frames.iter().position(is("coroutine::forced::run")).unwrap_or(frames.len());
+    let end = frames.iter().position(is(ROOT)).unwrap_or(frames.len());
     frames.get(first..end).unwrap_or_default().join("\n")
 }

@@ -1,11 +1,14 @@
 //! A coroutine that keeps its worker to itself shows where it stands, in debug builds, and nothing
 //! happens to it.
 
+#![allow(unsafe_code)]
+
 mod support;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use coroutine::{Remote, Settings, Worker};
@@ -20,32 +23,78 @@ fn spins_without_end(end: &AtomicBool, turns: &AtomicU64) {
     }
 }
 
-/// Asks until there is an answer: the worker may be anywhere when it is forked, also where its
-/// copy holds a lock that nobody opens.
-fn ask(remote: &Remote) -> String {
-    (0..100).find_map(|_| remote.backtrace()).expect("one of them is told")
+#[cfg(target_arch = "x86_64")]
+std::arch::global_asm!(
+    ".type spins_in_assembly, @function",
+    "spins_in_assembly: cmp byte ptr [rdi], 0",
+    "je spins_in_assembly",
+    "ret",
+    ".size spins_in_assembly, . - spins_in_assembly",
+);
+
+#[cfg(target_arch = "aarch64")]
+std::arch::global_asm!(
+    ".type spins_in_assembly, %function",
+    "spins_in_assembly: ldrb w1, [x0]",
+    "cbz w1, spins_in_assembly",
+    "ret",
+    ".size spins_in_assembly, . - spins_in_assembly",
+);
+
+unsafe extern "C" {
+    /// Waits until `end` is not zero. Nothing says how to unwind it.
+    fn spins_in_assembly(end: *const AtomicBool);
+}
+
+/// A worker that is kept by what it runs.
+struct Kept {
+    end: Arc<AtomicBool>,
+    remote: Remote,
+    worker: JoinHandle<()>,
+}
+
+impl Kept {
+    /// By `body`, which says that it has begun and ends when it is told to.
+    fn by(body: impl FnOnce(&AtomicBool, &dyn Fn()) + Send + 'static) -> Kept {
+        let end = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        let theirs = Arc::clone(&end);
+        let worker = thread::spawn(move || {
+            let worker = Worker::new(Settings::default()).unwrap();
+            let remote = worker.remote();
+            worker.run(move || body(&theirs, &|| sender.send(remote.clone()).unwrap())).unwrap();
+        });
+        Kept { end, remote: receiver.recv().unwrap(), worker }
+    }
+
+    /// Asks until there is an answer: the worker may be anywhere when it is forked, also where its
+    /// copy holds a lock that nobody opens.
+    fn ask(&self) -> String {
+        (0..100).find_map(|_| self.remote.backtrace()).expect("one of them is told")
+    }
+
+    fn end(self) {
+        self.end.store(true, SeqCst);
+        self.worker.join().unwrap();
+        assert_eq!(self.remote.backtrace(), None, "it has ended");
+    }
 }
 
 #[test]
 fn its_functions_stand_in_it() {
     let _watchdog = Watchdog::new(Duration::from_secs(300));
-    let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let (sender, receiver) = mpsc::channel();
-    let worker = {
-        let (end, turns) = (Arc::clone(&end), Arc::clone(&turns));
-        std::thread::spawn(move || {
-            let worker = Worker::new(Settings::default()).unwrap();
-            sender.send(worker.remote()).unwrap();
-            worker.run(move || spins_without_end(&end, &turns)).unwrap();
-        })
-    };
-    let remote = receiver.recv().unwrap();
+    let turns = Arc::new(AtomicU64::new(0));
+    let theirs = Arc::clone(&turns);
+    let kept = Kept::by(move |end, begun| {
+        begun();
+        spins_without_end(end, &theirs);
+    });
     while turns.load(SeqCst) == 0 {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     if cfg!(debug_assertions) {
-        for _ in 0..3 {
-            let said = ask(&remote);
+        for _ in 0..20 {
+            let said = kept.ask();
             assert!(said.contains("spins_without_end"), "{said}");
             assert!(said.contains("backtraces_of_the_held.rs:"), "with its line: {said}");
             assert!(!said.contains("glimpse"), "without our own frames: {said}");
@@ -54,9 +103,24 @@ fn its_functions_stand_in_it() {
     }
     let before = turns.load(SeqCst);
     while turns.load(SeqCst) == before {
-        std::thread::yield_now();
+        thread::yield_now();
     }
-    end.store(true, SeqCst);
-    worker.join().unwrap();
-    assert_eq!(remote.backtrace(), None, "it has ended");
+    kept.end();
+}
+
+#[test]
+fn it_ends_where_nothing_says_how_to_unwind() {
+    let _watchdog = Watchdog::new(Duration::from_secs(300));
+    let kept = Kept::by(|end, begun| {
+        begun();
+        // SAFETY: reads the byte, which outlives the call.
+        unsafe { spins_in_assembly(end) }
+    });
+    // Until it is there.
+    while cfg!(debug_assertions) && {
+        let said = kept.ask();
+        assert!(!said.contains("glimpse"), "without our own frames: {said}");
+        !said.contains("spins_in_assembly") || said.contains("backtraces_of_the_held")
+    } {}
+    kept.end();
 }
