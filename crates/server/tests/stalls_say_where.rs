@@ -65,9 +65,9 @@ fn a_handler_that_computes_is_told_with_its_functions() {
             assert_eq!(backtrace, None);
             break;
         }
-        if let Some(text) = backtrace {
-            assert!(text.contains("stalls_say_where::computes_for_long"), "{text}");
-            assert!(text.contains("stalls_say_where.rs:"), "{text}");
+        // On a busy machine it may be held before it gets there.
+        let says = |part| backtrace.as_ref().is_some_and(|text| text.contains(part));
+        if says("stalls_say_where::computes_for_long") && says("stalls_say_where.rs:") {
             break;
         }
     }
