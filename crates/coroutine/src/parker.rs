@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket::Deadline;
 
@@ -24,8 +24,8 @@ use crate::current::{self, Resumed, Wake};
 #[derive(Debug)]
 pub(crate) struct Parker {
     unparker: Unparker,
-    /// When a suspension was first refused that nothing else may end.
-    refused: Cell<Option<Instant>>,
+    /// How often a suspension was refused that nothing else may end.
+    refused: Cell<u32>,
     not_send: PhantomData<*const ()>,
 }
 
@@ -69,7 +69,7 @@ impl Parker {
             Some(wake) => Caller::Coroutine(wake),
             None => Caller::Thread(current_thread()),
         };
-        Parker { unparker: Unparker(caller), refused: Cell::new(None), not_send: PhantomData }
+        Parker { unparker: Unparker(caller), refused: Cell::new(0), not_send: PhantomData }
     }
 
     /// What wakes the caller.
@@ -101,15 +101,14 @@ impl Parker {
 
     /// What is left to a caller that has to have something and may not be suspended: to hold up its
     /// thread. If another thread has it, it comes; if another coroutine of this thread has it, it
-    /// never does. So this looks again every [`LOOK`], and gives up after [`HOLD_UP`].
+    /// never does. So this looks again every [`LOOK`], and gives up after [`LOOKS`] of them.
     #[cold]
     fn refused(&self) -> Parked {
-        let now = Instant::now();
-        let first = self.refused.get().unwrap_or(now);
-        self.refused.set(Some(first));
-        if now.saturating_duration_since(first) >= HOLD_UP {
+        let looks = self.refused.get() + 1;
+        if looks > LOOKS {
             return Parked::Refused;
         }
+        self.refused.set(looks);
         park_timeout(LOOK);
         Parked::Woken
     }
@@ -137,10 +136,11 @@ fn park_thread(deadline: Deadline) -> Parked {
     Parked::Woken
 }
 
-/// How long a wait that may not suspend its coroutine holds up the thread: as long as cancelled
-/// coroutines get to end by themselves, after which the holder is not going to.
-const HOLD_UP: Duration = Duration::from_secs(1);
-
-/// How often it looks meanwhile. Nobody can wake it: whoever wakes knows the coroutine, not the
-/// thread.
+/// How often a wait looks that may not suspend its coroutine and holds up the thread. Nobody can
+/// wake it: whoever wakes knows the coroutine, not the thread.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// How many times: for about a second, as long as cancelled coroutines get to end by themselves,
+/// after which the holder is not going to. It is longer where the machine is busy or was paused, and
+/// the holder had no turn either.
+const LOOKS: u32 = 1000;

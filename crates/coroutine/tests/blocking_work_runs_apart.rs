@@ -101,8 +101,7 @@ fn threads_are_bounded_and_work_is_not_lost() {
 fn threads_with_nothing_to_do_end() {
     let _alone = alone();
     run(|| {
-        blocking(|| ());
-        assert_eq!(threads(), 1);
+        blocking(|| assert_eq!(threads(), 1));
         while threads() > 0 {
             coroutine::sleep(Duration::from_millis(10));
         }

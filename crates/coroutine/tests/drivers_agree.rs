@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread;
@@ -230,7 +231,11 @@ fn a_closed_socket_is_closed_although_somebody_waited_for_it() {
         drop(right);
         // The kernel holds no file back: the other end sees the end.
         assert_eq!(left.recv(&mut [0]).unwrap(), 0);
-        let (listener, address) = listener();
+        // Where no other test is given a port.
+        let listener = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
+        listener.bind(&SockAddr::from(SocketAddr::from(([127, 44, 0, 1], 0)))).unwrap();
+        listener.listen(1).unwrap();
+        let address = listener.getsockname().unwrap();
         let mut watch = [listener.watch(Interest::READ)];
         assert!(wait_any(&mut watch, soon).is_err());
         listener.set_timeout(Some(Duration::from_millis(1))).unwrap();

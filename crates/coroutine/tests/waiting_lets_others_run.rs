@@ -99,11 +99,13 @@ fn deadlines_end_waits_and_only_those() {
 fn sleepers_wake_in_the_order_of_their_deadlines() {
     let order = run(|| {
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        // One beginning for all, however long it takes until each has begun.
+        let begun = Instant::now();
         let handles: Vec<_> = [40, 10, 30, 0, 20, 50]
             .map(|wait| {
                 let order = Arc::clone(&order);
                 spawn(move || {
-                    sleep(Duration::from_millis(wait));
+                    seam::sleep(Deadline::At(begun + Duration::from_millis(wait)));
                     order.lock().unwrap().push(wait);
                 })
             })
