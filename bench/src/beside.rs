@@ -287,5 +287,5 @@ pub(crate) fn folder(report: &Report, name: &str) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-const START_LIMIT: Duration = Duration::from_secs(8);
+const START_LIMIT: Duration = Duration::from_secs(60);
 const START_POLL: Duration = Duration::from_millis(2);

@@ -116,12 +116,13 @@ impl Room {
     pub(crate) fn run(&mut self, duration: Duration) -> io::Result<Done> {
         let (start, cpu) = (Instant::now(), thread_cpu());
         let mut messages = 0;
-        let mut elapsed = start.elapsed();
-        while elapsed < duration {
+        loop {
             messages += self.one()?;
-            elapsed = start.elapsed();
+            let elapsed = start.elapsed();
+            if elapsed >= duration {
+                return Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed });
+            }
         }
-        Ok(Done { messages, cpu: thread_cpu() - cpu, elapsed })
     }
 
     /// Says one line and waits until all have it; answers how many those are.

@@ -150,6 +150,6 @@ fn command(program: &Program, conditions: Conditions, port_file: &Path) -> io::R
     Ok(command)
 }
 
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// Short beside what is measured in the start cell, long enough to leave the CPU to the server.
 const START_POLL: Duration = Duration::from_micros(50);
