@@ -80,7 +80,8 @@ fn whoever_waits_through_a_long_shortage_is_told(engine: Engine) {
         drop(hoard);
         server.until(|counters| counters.refused == 1);
         assert!(server.told("why: Shortage"), "nobody learns of it");
-        assert_eq!(ask(&server.client(), "after", 5), "after");
+        // A loop whose accept has just failed may turn away one more.
+        while !is_answered(&server.client(), "after") {}
         server.stop().unwrap();
     });
 }

@@ -38,4 +38,4 @@ async def main():
     print("fine")
 
 
-asyncio.run(asyncio.wait_for(main(), 40))
+asyncio.run(asyncio.wait_for(main(), 150))
