@@ -221,10 +221,15 @@ fn connect(
             Err(error) if is_pending(&error) => {}
             done => return done,
         }
-        // Not begun: a full Unix backlog outlasted the limit, and no poll tells of room in it.
         let begun = matches!(operation, Operation::Connect { begun: true, .. });
         let left = end.saturating_duration_since(Instant::now());
-        if !begun || left.is_zero() || !operation.interest().wait(target.fd, Some(left))? {
+        if !begun {
+            // A full Unix backlog outlasted the limit, and no poll tells of room in it. The kernel
+            // counts that limit in ticks, and may have been a few early.
+            std::thread::sleep(left);
+            return Err(ErrorKind::TimedOut.into());
+        }
+        if left.is_zero() || !operation.interest().wait(target.fd, Some(left))? {
             return Err(ErrorKind::TimedOut.into());
         }
         answer = operation.attempt(target.fd, Waiting::Refused);

@@ -27,7 +27,7 @@ use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::errors::BindError;
@@ -186,12 +186,14 @@ impl DirectoryLock {
         let Some(directory) = path.parent().and_then(|parent| File::open(parent).ok()) else {
             return Ok(None);
         };
-        let end = Instant::now() + LOCK_PATIENCE;
+        // Counted and not by the clock: while the machine stands still nobody unlocks it.
+        let mut tries = LOCK_PATIENCE.as_millis() / LOCK_RETRY.as_millis();
         loop {
             match directory.try_lock() {
                 Ok(()) => return Ok(Some(DirectoryLock(directory))),
                 Err(TryLockError::Error(_)) => return Ok(None),
-                Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
                     seam::sleep(Deadline::After(LOCK_RETRY));
                 }
                 Err(TryLockError::WouldBlock) => {

@@ -144,11 +144,18 @@ fn streams_readers_files_and_splices() {
         let mut all = Vec::new();
         (&server).read_to_end(&mut all).map(|_| all)
     });
+    let (begin, begun) = std::sync::mpsc::channel();
     let proxy = std::thread::spawn(move || {
         let driver = driven();
+        // Nothing has been sent yet, so this has to wait.
+        near.set_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(near.splice(&far, None).unwrap_err().kind(), ErrorKind::TimedOut);
+        near.set_timeout(None).unwrap();
+        begin.send(()).unwrap();
         let moved = near.splice(&far, None).unwrap();
         (moved, driver.waited.get())
     });
+    begun.recv().unwrap();
     let driver = driven();
     let file = std::fs::File::open(&path).unwrap();
     assert_eq!(client.sendfile(&file, 0, None).unwrap(), bytes.len() as u64);

@@ -11,8 +11,9 @@ use socket::{
 };
 use support::watchdog;
 
-/// A socket with its queue of errors on, and a port of its family that nobody listens on.
-fn socket_and_closed_port(ip: &str) -> Option<(Socket, SockAddr)> {
+/// A socket with its queue of errors on, a port of its family that nobody listens on, and the
+/// socket that has it as long as it is kept.
+fn socket_and_closed_port(ip: &str) -> Option<(Socket, SockAddr, Socket)> {
     let any = SockAddr::from(SocketAddr::new(ip.parse().unwrap(), 0));
     let make = || Socket::new(any.family(), Type::DGRAM, Default::default());
     let bound = make().unwrap();
@@ -28,7 +29,10 @@ fn socket_and_closed_port(ip: &str) -> Option<(Socket, SockAddr)> {
         _ => socket.setsockopt(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &on),
     }
     .unwrap();
-    Some((socket, bound.getsockname().unwrap()))
+    let closed = bound.getsockname().unwrap();
+    // It hears nobody but itself.
+    bound.connect(&closed).unwrap();
+    Some((socket, closed, bound))
 }
 
 /// Receives one report: the bytes of the packet it is about, where that went, and the report.
@@ -49,7 +53,7 @@ fn report(socket: &Socket) -> (Vec<u8>, Option<SockAddr>, ExtendedError) {
 fn a_refused_datagram_is_reported_with_who_refused_it() {
     let _watchdog = watchdog(Duration::from_secs(20));
     for (ip, origin) in [("127.0.0.1", ErrorOrigin::ICMP), ("::1", ErrorOrigin::ICMP6)] {
-        let Some((socket, closed)) = socket_and_closed_port(ip) else { continue };
+        let Some((socket, closed, _held)) = socket_and_closed_port(ip) else { continue };
         socket.send_to(b"anyone?", &closed).unwrap();
         // Readiness for nothing in particular is an error.
         socket.wait(Interest::NONE).unwrap();
@@ -67,7 +71,7 @@ fn a_refused_datagram_is_reported_with_who_refused_it() {
 #[test]
 fn a_datagram_too_big_is_reported_with_the_size_that_would_do() {
     let _watchdog = watchdog(Duration::from_secs(20));
-    let Some((socket, closed)) = socket_and_closed_port("::1") else { return };
+    let Some((socket, closed, _held)) = socket_and_closed_port("::1") else { return };
     let discover = libc::IPV6_PMTUDISC_DO.to_ne_bytes();
     socket.setsockopt(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, &discover).unwrap();
     socket.connect(&closed).unwrap();
@@ -86,7 +90,7 @@ fn a_datagram_too_big_is_reported_with_the_size_that_would_do() {
 #[test]
 fn an_empty_queue_never_waits() {
     let _watchdog = watchdog(Duration::from_secs(20));
-    let Some((socket, _)) = socket_and_closed_port("127.0.0.1") else { return };
+    let Some((socket, ..)) = socket_and_closed_port("127.0.0.1") else { return };
     for timeout in [None, Some(Duration::from_secs(3600)), Some(Duration::ZERO)] {
         socket.set_timeout(timeout).unwrap();
         let mut control = ControlBuffer::default();

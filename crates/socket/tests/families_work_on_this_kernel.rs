@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use oracle::{PATIENCE, kernel_lacks, skip, watchdog};
-use socket::constants::{ETH_P_ALL, NETLINK_ROUTE, PACKET_HOST};
+use socket::constants::{NETLINK_ROUTE, PACKET_HOST};
 use socket::names::if_nametoindex;
 use socket::{
     AlgAddr, CanAddr, Family, NetlinkAddr, PacketAddr, Protocol, QipcrtrAddr, SockAddr, Socket,
@@ -124,7 +124,9 @@ fn packets_cross_the_loopback_device_with_their_addresses() {
 #[test]
 fn the_oldest_packet_sockets_still_work() {
     let _watchdog = watchdog(PATIENCE);
-    let protocol = Protocol::ethernet(ETH_P_ALL as u16);
+    // One that nobody else sends: of all there may be more than its queue holds.
+    let ours = 0x88b6;
+    let protocol = Protocol::ethernet(ours);
     let Some(receiver) = open(Family::INET, Type::PACKET, protocol) else { return };
     let Some(sender) = open(Family::PACKET, Type::DGRAM, Protocol::DEFAULT) else { return };
     // struct sockaddr with the device's name.
@@ -132,7 +134,7 @@ fn the_oldest_packet_sockets_still_work() {
     data.resize(14, 0);
     receiver.bind(&SockAddr::Other { family: Family::PACKET, data }).unwrap();
     let lo = if_nametoindex("lo").unwrap();
-    let to = PacketAddr { address: vec![0; 6], ..PacketAddr::new(lo, 0x88b6) };
+    let to = PacketAddr { address: vec![0; 6], ..PacketAddr::new(lo, ours) };
     let payload = format!("old packet test {}", std::process::id());
     sender.send_to(payload.as_bytes(), &to.into()).unwrap();
     let mut buffer = [0; 2048];

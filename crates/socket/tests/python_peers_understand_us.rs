@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use socket::{
-    SockAddr, Socket, TcpListener, TcpStream, Type, UdpSocket, UnixAddr, UnixDatagram,
+    Family, SockAddr, Socket, TcpListener, TcpStream, Type, UdpSocket, UnixAddr, UnixDatagram,
     UnixListener, UnixSeqpacket, UnixSeqpacketListener, UnixStream,
 };
 use support::{PATIENCE, Python, directory, python, refusing, silent, watchdog};
@@ -346,7 +346,9 @@ for case in sys.argv[1:]:
     let (server, good) = support::listener();
     let missing = SockAddr::from(directory.join("missing").as_path());
     let dead = SockAddr::from(directory.join("dead").as_path());
-    drop(UnixListener::bind(directory.join("dead")).unwrap());
+    // Never a listener: one that is gone may live on for a moment in another test's child.
+    let never = Socket::new(Family::UNIX, Type::STREAM, Default::default()).unwrap();
+    never.bind(&dead).unwrap();
     let unreachable: SockAddr = "255.255.255.255:1".parse::<std::net::SocketAddr>().unwrap().into();
     let short = Some(Duration::from_millis(30));
     let cases = [

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// Longer than any test takes that goes well, on any machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Ends the process with a message if it is not dropped in time: a test that hangs is a failure.
 #[must_use = "it watches for as long as it is kept"]
