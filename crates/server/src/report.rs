@@ -34,10 +34,9 @@ use crate::teller::Teller;
 pub(crate) fn channel() -> io::Result<(Reporter, Reports)> {
     let (child, parent) = Socket::pair(Family::UNIX, Type::SEQPACKET, Default::default())?;
     let reports = Reports {
-        socket: parent,
+        socket: Some(parent),
         open: HashMap::new(),
         pieces: Pieces::default(),
-        ended: false,
         has_opened: false,
         cut: 0,
         failure: None,
@@ -86,11 +85,10 @@ impl AsFd for Reporter {
 
 /// The parent's end, with what the child has open.
 pub(crate) struct Reports {
-    socket: Socket,
+    /// `None` when there will be no more.
+    socket: Option<Socket>,
     open: HashMap<u64, (Summary, Instant)>,
     pieces: Pieces,
-    /// Whether there will be no more.
-    ended: bool,
     has_opened: bool,
     /// How many connections were cut off.
     cut: usize,
@@ -101,16 +99,16 @@ pub(crate) struct Reports {
 impl Reports {
     /// It, as one of several that are waited for; `None` when there will be no more.
     pub(crate) fn watch(&self) -> Option<Watch<'_>> {
-        (!self.ended).then(|| self.socket.watch(Interest::READ))
+        self.socket.as_ref().map(|socket| socket.watch(Interest::READ))
     }
 
     /// The next thing that has been reported; `None` if there is none now.
     pub(crate) fn next(&mut self) -> Option<Reported> {
         let mut room = [0; RECORD_BYTES];
-        while !self.ended {
-            match self.socket.recv_by(&mut room, Deadline::Immediate) {
+        while let Some(socket) = &self.socket {
+            match socket.recv_by(&mut room, Deadline::Immediate) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Ok(0) | Err(_) => self.ended = true,
+                Ok(0) | Err(_) => self.close(),
                 Ok(count) => match Reported::read(&room[..count]) {
                     // Both ends are one program, so this is a child that has gone mad.
                     None => {}
@@ -119,6 +117,11 @@ impl Reports {
             }
         }
         None
+    }
+
+    /// Gives back its descriptor: nothing more is wanted.
+    pub(crate) fn close(&mut self) {
+        self.socket = None;
     }
 
     /// Tells what was reported.

@@ -218,11 +218,12 @@ impl Open {
 
     /// Gives back what it had, and tells its end.
     fn close(self, running: &Running, exit: Exit) {
-        let Open { mut reports, end, summary, link, mut place, .. } = self;
+        let Open { child, mut reports, end, summary, link, mut place } = self;
         // The child has done so if it could; meanwhile more may have arrived.
         link.hang_up();
         let reason = if link.is_cut() { CloseReason::CutOff } else { CloseReason::Crashed(exit) };
-        drop(link);
+        drop((child, link));
+        reports.close();
         place.give_back();
         running.switches.children.fetch_sub(1, SeqCst);
         match end {
