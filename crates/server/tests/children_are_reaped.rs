@@ -173,7 +173,8 @@ fn one_that_does_not_end_is_killed() {
     client.send_all(b"sleep\n").unwrap();
     server.control.stop_now();
     let error = server.join().unwrap_err();
-    assert_eq!(error.to_string(), "drain: 1 connection was cut off");
+    // On a busy machine it adds that somebody did not notice in time.
+    assert!(error.to_string().starts_with("drain: 1 connection was cut off"), "{error}");
     assert!(server.told("reason: CutOff"));
     assert_eq!(server.control.active_children(), 0);
     until_gone(pid);

@@ -59,7 +59,10 @@ fn a_handler_that_computes_is_told_with_its_functions() {
     let name = format!("service #1 {}", client.getsockname().unwrap());
     loop {
         let (handler, elapsed, backtrace) = stalls.recv().unwrap();
-        assert_eq!(handler, name);
+        if handler != name {
+            // The accept loop, on a busy machine.
+            continue;
+        }
         assert!(elapsed >= Duration::from_millis(10));
         if !cfg!(debug_assertions) {
             assert_eq!(backtrace, None);

@@ -89,6 +89,10 @@ fn one_for_each(server: &Serving, workers: &[u32]) -> Vec<(u32, Client)> {
             true => others.push(client),
             false => clients.push((worker, client)),
         }
+        if others.len() >= 100 {
+            // One of the workers may have no turn for a while.
+            std::thread::sleep(Duration::from_millis(10));
+        }
         assert!(others.len() < 500, "the kernel has favourites");
     }
     let opened = before.opened + (clients.len() + others.len()) as u64;
@@ -167,7 +171,7 @@ fn a_worker_that_is_told_to_stop_finishes(engine: Engine) {
 }
 
 fn a_request_under_way_is_answered_before_the_end(engine: Engine) {
-    let server = serve(engine, 2, Guards::default());
+    let server = serve(engine, 2, Guards { grace: Duration::from_secs(120), ..Guards::default() });
     let started = until(&server, "WorkerStarted", 2);
     let clients = one_for_each(&server, &started);
     for (_, client) in &clients {
@@ -270,9 +274,10 @@ fn workers_that_die_at_once_stop_the_server() {
         died += 1;
         pauses.push(event.split("pause: ").nth(1).unwrap().to_owned());
     }
-    assert_eq!(died, 5);
+    // More, if one of them was not killed within a second.
+    assert!(died >= 5, "{died}");
     assert_eq!(
-        pauses,
+        pauses[died - 5..],
         ["Some(50ms) }", "Some(100ms) }", "Some(200ms) }", "Some(400ms) }", "None }"]
     );
     assert_eq!(control.active_children(), 0);

@@ -35,8 +35,12 @@ fn one_address_cannot_keep_the_others_out(engine: Engine) {
         let many = if alone { 5 } else { 40 };
         let flood: Vec<_> = (0..many).map(|_| client_from(FLOODER, &server.address)).collect();
         for _ in 0..4 {
-            let honest = client_from(HONEST, &server.address);
-            assert_eq!(ask(&honest, "served", 6), "served");
+            let served = || is_answered(&client_from(HONEST, &server.address), "served");
+            match alone {
+                // Who is slow to speak is let go as the silent are.
+                true => until(served, || "it is not served".to_owned()),
+                false => assert!(served()),
+            }
         }
         if !alone {
             assert_eq!(server.until(|counters| counters.refused == 36).refused, 36);
@@ -84,7 +88,7 @@ fn a_server_that_stood_still_catches_up(engine: Engine) {
         waiting.into_iter().map(|socket| std::thread::spawn(answered(socket))).collect();
     assert!(asked.into_iter().all(|one| one.join().unwrap()));
     let pid = server.pid();
-    until(|| Counts::of(&pid) == before, || format!("{before:?}: {:?}", Counts::of(&pid)));
+    until(|| Counts::of(&pid).is_within(&before), || format!("{before:?}: {:?}", Counts::of(&pid)));
     server.end();
 }
 
@@ -142,7 +146,8 @@ fn silent_peers_are_let_go_and_cost_nothing_after(engine: Engine) {
             assert_eq!(read_all(client).unwrap(), b"");
         }
         assert_eq!(server.until(|counters| counters.timed_out == many).panicked, 0);
-        assert_eq!(ask(&server.client(), "after", 5), "after");
+        // Who is slow to speak is let go as the silent are.
+        until(|| is_answered(&server.client(), "after"), || "it is not served".to_owned());
         drop(silent);
         server.stop().unwrap();
     });

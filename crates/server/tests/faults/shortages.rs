@@ -89,7 +89,9 @@ fn whoever_waits_through_a_long_shortage_is_told(engine: Engine) {
 /// Row 2: what the system is short of, for a while.
 fn a_shortage_at_accept_passes(engine: Engine) {
     apart(engine, || {
-        let server = serve(engine, "127.0.0.1:0", Guards::default(), echo);
+        // One worker: see below.
+        let one = Server::new().with_engine(engine).with_workers(1);
+        let server = Serving::start(one, |server| server.bind("127.0.0.1:0", echo));
         let mut failed = 0;
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             let injection = inject(Call::Accept, errno.raw_os_error(), 1, 3);

@@ -78,7 +78,8 @@ fn read_up_to(client: &Client, buffer: &mut [u8]) -> usize {
 /// Row 35: requests that have arrived by half when the stop comes.
 fn what_has_begun_is_finished(engine: Engine) {
     apart(engine, || {
-        let guards = Guards { limit_per_address: Some(1000), ..Guards::default() };
+        let grace = Duration::from_secs(120);
+        let guards = Guards { limit_per_address: Some(1000), grace, ..Guards::default() };
         let server = serve(engine, "127.0.0.1:0", guards, shout);
         let many = if engine.limit_connections() == 1 { 1 } else { 30 };
         let clients: Vec<_> = (0..many).map(|_| server.client()).collect();
@@ -100,7 +101,7 @@ fn what_has_begun_is_finished(engine: Engine) {
 /// Row 36: it says a little now and then, and nothing whole.
 fn a_client_that_trickles_is_let_go(engine: Engine) {
     apart(engine, || {
-        let guards = Guards { grace: Duration::from_millis(200), ..Guards::default() };
+        let guards = Guards { grace: Duration::from_secs(4), ..Guards::default() };
         let server = serve(engine, "127.0.0.1:0", guards, |connection: &mut Connection| {
             connection.read_line(&mut String::new()).map(drop)
         });

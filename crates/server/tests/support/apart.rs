@@ -93,10 +93,18 @@ impl Counts {
         counts
     }
 
-    /// Waits until this process has as much again as it had then.
+    /// Whether it has no more than it had then. It may have less: something may still have been
+    /// ending.
+    pub fn is_within(&self, then: &Counts) -> bool {
+        self.descriptors <= then.descriptors
+            && self.threads <= then.threads
+            && self.children <= then.children
+    }
+
+    /// Waits until this process has no more than it had then.
     pub fn return_to(&self) {
         until(
-            || Counts::of("self") == *self,
+            || Counts::of("self").is_within(self),
             || format!("not back at {self:?}: {:?}", Counts::of("self")),
         );
     }

@@ -222,7 +222,7 @@ impl Drop for Serving {
     }
 }
 
-/// A connected socket whose calls end after ten seconds. Dropped, it shuts down, so that its peer
+/// A connected socket whose calls end after a minute. Dropped, it shuts down, so that its peer
 /// learns of it even if a process that was forked meanwhile still has the descriptor.
 pub struct Client(Socket);
 
@@ -241,7 +241,7 @@ impl Client {
 
 impl From<Socket> for Client {
     fn from(socket: Socket) -> Client {
-        socket.set_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_timeout(Some(Duration::from_secs(60))).unwrap();
         Client(socket)
     }
 }
