@@ -28,7 +28,10 @@ fn serve(listener: &TcpListener) -> Vec<String> {
                 heard.push(line);
                 return heard;
             }
-            _ if heard.is_empty() => writeln!(client, "* You are {line}.").unwrap(),
+            // In one piece: what comes in several is shown as several, if they are far apart.
+            _ if heard.is_empty() => {
+                client.write_all(format!("* You are {line}.\n").as_bytes()).unwrap();
+            }
             _ => client.write_all(b"bob: \x1b[31mhi\x07 \xff\n").unwrap(),
         }
         heard.push(line);
@@ -106,10 +109,11 @@ fn plain_at_a_terminal_is_without_a_prompt() {
 
 #[test]
 fn what_cannot_be_a_chat_is_2_and_nobody_there_is_7() {
+    let (_held, closed) = support::scripted::nobody();
     let rows: [(&[&str], i32, &str); 3] = [
         (&["chat", "udp://127.0.0.1:1"], 2, "needs a stream"),
         (&["chat", "--name", "a\nb"], 2, "one line"),
-        (&["chat", &format!("{}", support::scripted::nobody())], 7, "connection refused"),
+        (&["chat", &closed.to_string()], 7, "connection refused"),
     ];
     for (words, code, part) in rows {
         let output = run(&mut switchboard(words), b"");

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 
 use socket::{Family, Socket, Type};
+use support::scripted::nobody;
 use support::{fresh_path, has, run, skip, switchboard, told};
 
 /// The command must end with this code, and with one line in which these words stand.
@@ -285,17 +286,17 @@ fn a_name_nobody_knows_is_6() {
 
 #[test]
 fn an_address_where_nobody_listens_is_7() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let (_held, port) = nobody();
+    let address = format!("127.0.0.1:{port}");
     let output = run(&mut switchboard(&["connect", &address]), b"");
     fails(&output, 7, &[&format!("connect {address}: connection refused ("), "switchboard serve"]);
     let path = fresh_path("no-socket");
     fails(&run(&mut switchboard(&["connect", path.to_str().unwrap()]), b""), 7, &["no such"]);
     // A datagram is refused only after it was sent.
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // It hears nobody but itself.
+    udp.connect(udp.local_addr().unwrap()).unwrap();
     let address = format!("udp://{}", udp.local_addr().unwrap());
-    drop(udp);
     let output = run(&mut switchboard(&["connect", &address]), b"hi");
     fails(&output, 7, &["connection refused (nobody listens there; try switchboard serve)"]);
 }

@@ -54,6 +54,7 @@ fn a_flag_goes_before_the_variable_of_one_that_it_excludes() {
     assert_eq!(std::fs::read(saved.join("page")).unwrap(), b"hello");
     assert!(!saved.join("elsewhere").exists());
     let bench = ["bench", "-q", &port, "--http", "/page", "--requests", "5", "--connections", "1"];
+    let bench = [&bench[..], &["--timeout", "1m"]].concat();
     let page = text(&with(&[("DURATION", "1h"), ("SIZE", "16K")], &bench));
     assert!(page.contains("1 connection, ") && page.contains("\n5 answers in "), "{page}");
     assert!(page.contains("1 worker thread with"), "{page}");

@@ -80,6 +80,7 @@ fn the_clients_speak_it_and_so_does_the_server() {
     objects(&["send", page, &format!("{url}new")], "sent");
     objects(&["ping", "-c", "1", "--by", "tcp", "--port", &port, "127.0.0.1"], "summary");
     let bench = ["bench", &port, "--http", "/", "--requests", "5", "--connections", "2"];
+    let bench = [&bench[..], &["--timeout", "1m"]].concat();
     objects(&bench, "bench");
     objects(&[&bench[..], &["--rate", "1000"]].concat(), "bench");
     let lines = server.out.clone();

@@ -141,7 +141,7 @@ fn a_page_of_an_error_is_shown_but_not_saved() {
 
 #[test]
 fn every_way_to_fail_has_its_code_and_one_line() {
-    let port = nobody();
+    let (_held, port) = nobody();
     fails(&get(&[&format!("127.0.0.1:{port}")]), 7, &["connection refused", "switchboard serve"]);
     fails(&get(&["http://nobody.invalid/"]), 6, &["nobody.invalid"]);
     fails(&get(&["https://a/"]), 2, &["https is not spoken here", "try curl"]);

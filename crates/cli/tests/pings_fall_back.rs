@@ -65,7 +65,8 @@ fn icmp_is_asked_and_heard() {
 #[test]
 fn an_open_port_and_a_closed_one_both_answer() {
     let (_listener, open) = listen();
-    for (port, word) in [(open, "open"), (nobody(), "closed")] {
+    let (_held, closed) = nobody();
+    for (port, word) in [(open, "open"), (closed, "closed")] {
         let output = ping(&["--by", "tcp", "--port", &port.to_string(), "localhost"]);
         let lines = answered(&output);
         assert!(lines[0].ends_with(&format!("): by TCP connect to port {port}")), "{lines:?}");
@@ -124,7 +125,8 @@ fn no_answer_is_1_with_a_summary() {
 fn ctrl_c_ends_with_the_summary() {
     let (_listener, port) = listen();
     let port = port.to_string();
-    let command = switchboard(&["ping", "-i", "5ms", "--by", "tcp", "--port", &port, "127.0.0.1"]);
+    let command =
+        switchboard(&["ping", "-i", "100ms", "--by", "tcp", "--port", &port, "127.0.0.1"]);
     let mut running = Running::start(command, fresh_path("none"));
     running.out.wait_for("seq=3");
     running.signal(Signal::INT);

@@ -46,9 +46,7 @@ fn it_ends_when_the_peer_closes_and_shows_its_last_words() {
         client.set_read_timeout(Some(LIMIT)).unwrap();
         let mut asked = [0; 3];
         client.read_exact(&mut asked).unwrap();
-        client.write_all(b"half a line, ").unwrap();
-        client.write_all(b"then \x1b]0;title\x07 and good").unwrap();
-        client.write_all(b"bye").unwrap();
+        client.write_all(b"half a line, then \x1b]0;title\x07 and goodbye").unwrap();
         asked
     });
     let script = [">>: ", "hi\\r", "half a line, then \\\\u{1b}]0;title\\\\u{7} and goodbye", ""];

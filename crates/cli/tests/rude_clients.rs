@@ -90,7 +90,7 @@ fn three_rude_clients_leave_it_serving_a_fourth() {
             drop(fourth);
 
             server.wait_until("close of all", || closed(&server) == 4 + vanished);
-            server.wait_until("return of all descriptors", || server.descriptors() == descriptors);
+            server.wait_until("return of all descriptors", || server.descriptors() <= descriptors);
             server.stop();
         }
     }
@@ -110,7 +110,12 @@ fn a_client_that_says_nothing_is_let_go() {
         assert_eq!(rest, b"");
         let line = server.err.wait_for("close");
         assert!(line.ends_with("in 0 B out 0 B (timed out: no first byte)"), "{line}");
-        exchange(&mut connect(server.port()), b"next", b"next");
+        // Who is too slow to say something in time is let go as well, and tries again.
+        server.wait_until("answer", || {
+            let (mut client, mut room) = (connect(server.port()), [0; 4]);
+            let said = client.write_all(b"next").and_then(|()| client.read_exact(&mut room));
+            said.is_ok() && &room == b"next"
+        });
         server.stop();
     }
 }

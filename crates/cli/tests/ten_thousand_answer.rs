@@ -24,7 +24,17 @@ fn ten_thousand_connections_are_open_and_each_is_answered() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).unwrap();
 
-    let args = ["--engine", "coroutines", "--max-per-ip", "20000", "-q", "echo", "127.0.0.1:0"];
+    let args = [
+        "--engine",
+        "coroutines",
+        "--max-per-ip",
+        "20000",
+        "--first-byte",
+        "5m",
+        "-q",
+        "echo",
+        "127.0.0.1:0",
+    ];
     let server = Running::serve(&args);
     let port = server.port();
     let mut clients: Vec<TcpStream> =

@@ -211,7 +211,7 @@ fn wrk_finds_no_error_on_any_engine() {
         let serving = Serving::http("web", &[site.text()], *engine);
         let mut wrk = Command::new("wrk");
         // Whole seconds are all it knows. No answer takes long, but a machine may be busy.
-        wrk.args(["-t", "1", "-d", "1", "--timeout", "30", "-c", connections, "-s"]);
+        wrk.args(["-t", "1", "-d", "2", "--timeout", "30", "-c", connections, "-s"]);
         let output = run(wrk.arg(script.path().join("asks.lua")).arg(serving.url()), b"");
         let said = String::from_utf8(output.stdout).unwrap();
         let count = said.lines().find_map(|line| line.trim().split_once(" requests in "));

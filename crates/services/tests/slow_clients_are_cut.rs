@@ -65,7 +65,7 @@ fn in_the_head() {
 #[test]
 fn but_not_who_asks_again_and_again() {
     let _watchdog = watchdog();
-    let serving = Serving::of("web", &["--head-time", "1s"], "http");
+    let serving = Serving::of("web", &["--head-time", "3s"], "http");
     let mut client = Client::of(&serving);
     for _ in 0..2 {
         client.send("GET / HTTP/1.1\r\n");

@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 
+use socket::{Family, Socket, Type};
+
 use super::{LIMIT, Running, fresh_path, has};
 
 /// A listener on a free port of loopback.
@@ -14,9 +16,12 @@ pub(crate) fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A port where nobody listens.
-pub(crate) fn nobody() -> u16 {
-    listen().1
+/// A port where nobody listens, as long as the socket that has it is kept.
+pub(crate) fn nobody() -> (Socket, u16) {
+    let held = Socket::new(Family::INET, Type::STREAM, Default::default()).unwrap();
+    held.bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = held.getsockname().unwrap().as_inet().unwrap().port();
+    (held, port)
 }
 
 /// The next client, who does not wait for ever.

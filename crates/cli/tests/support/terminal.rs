@@ -39,6 +39,11 @@ while True:
         done, status = os.waitpid(pid, os.WNOHANG)
     assert time.monotonic() - start < 50, screen
 after = termios.tcgetattr(slave)
+# What it wrote may still be on its way, and comes before this.
+os.write(slave, b'\0the end\0')
+while b'\0the end\0' not in screen:
+    screen += os.read(master, 4096)
+screen = screen.replace(b'\0the end\0', b'')
 print('ended', os.waitstatus_to_exitcode(status))
 print('terminal', 'restored' if before == after else 'changed')
 print('screen', screen)

@@ -256,6 +256,7 @@ mod tests {
         files.keep("/large", &opened(&large));
         assert!(files.find("/large").is_none());
         let fresh = OpenFiles { settled: SETTLED, ..keeping(2) };
+        fs::write(&small, b"a").unwrap();
         fresh.keep("/a", &opened(&small));
         assert!(fresh.find("/a").is_none());
 
