@@ -141,6 +141,6 @@ fn park_thread(deadline: Deadline) -> Parked {
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How many times: for about a second, as long as cancelled coroutines get to end by themselves,
-/// after which the holder is not going to. It is longer where the machine is busy or was paused, and
-/// the holder had no turn either.
+/// after which the holder is not going to. It is longer where the machine is busy or was paused,
+/// and the holder had no turn either.
 const LOOKS: u32 = 1000;
