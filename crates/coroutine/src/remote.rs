@@ -132,8 +132,9 @@ impl Remote {
     ///
     /// `None` in release builds, when none runs or it gives way before it is looked at, and when
     /// the system is short of something. It ends early at a function without unwinding information,
-    /// as assembly may be. It takes up to a second, ten at the worst, and the worker a few
-    /// milliseconds, or some times that: it is forked, so that looking cannot hurt it.
+    /// as assembly may be. It takes up to a second, ten at the worst and while another is taken
+    /// longer, and the worker a few milliseconds, or some times that: it is forked, so that looking
+    /// cannot hurt it.
     #[must_use]
     pub fn backtrace(&self) -> Option<String> {
         #[cfg(debug_assertions)]

@@ -36,7 +36,8 @@ use crate::seam;
 use crate::sockaddr::SockAddr;
 use crate::socket::Socket;
 
-/// How long to wait for a directory that somebody else has locked. Each of us needs microseconds.
+/// How long to wait, at least, for a directory that somebody else has locked. Each of us needs
+/// microseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often to ask for it.

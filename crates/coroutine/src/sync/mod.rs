@@ -24,11 +24,12 @@
 //! # While a coroutine is unwinding
 //! Nothing is suspended while its thread is panicking, so a destructor that has to wait cannot be
 //! parked. What returns a `Result` returns [`WaitError::WouldBlock`] then. `lock`, `read` and
-//! `write` have nothing to return: they hold up the thread for at most a second, in which another
-//! thread may free the lock; then they panic, which in a destructor of an unwinding coroutine ends
-//! the process. The holder is then almost surely a coroutine of the same worker, which can never
-//! run again while its thread waits, and a process that ends with a message is better than a worker
-//! that hangs without one. A destructor that may meet a held lock uses `try_lock`.
+//! `write` have nothing to return: they hold up the thread and look a thousand times, which takes a
+//! second or, on a busy machine, longer, and in which another thread may free the lock; then they
+//! panic, which in a destructor of an unwinding coroutine ends the process. The holder is then
+//! almost surely a coroutine of the same worker, which can never run again while its thread waits,
+//! and a process that ends with a message is better than a worker that hangs without one. A
+//! destructor that may meet a held lock uses `try_lock`.
 
 mod channel;
 mod condvar;

@@ -74,7 +74,7 @@ impl<T: ?Sized> Mutex<T> {
     /// To lock what the same thread or coroutine has locked already waits for ever.
     ///
     /// # Panics
-    /// In a coroutine that is unwinding, if the lock does not come free within a second; see
+    /// In a coroutine that is unwinding, if the lock does not come free in about a second; see
     /// [the module](super).
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {

@@ -87,7 +87,7 @@ impl<T: ?Sized> RwLock<T> {
     /// waits like any other, as in [`Mutex::lock`](super::Mutex::lock).
     ///
     /// # Panics
-    /// In a coroutine that is unwinding, if the lock does not come free within a second; see
+    /// In a coroutine that is unwinding, if the lock does not come free in about a second; see
     /// [the module](super).
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         must_have(self.gate.acquire(1, Deadline::Never, Heed::Nothing));
